@@ -1,0 +1,5 @@
+"""``python -m eyecli``."""
+
+from eyecli.cli.main import main
+
+main()

@@ -1,0 +1,297 @@
+"""The shell contract, in one place: what every command takes, prints and exits with.
+
+stdout carries the result only (a reference a line, or JSON with ``--json``); everything else, what
+third-party code prints included, goes to stderr.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import json
+import logging
+import os
+import sys
+import traceback
+import typing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from eyecli.errors import EyecliError, UsageError, suggest
+
+HINT_INDENT = "  "
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command gives back.
+
+    Attributes
+    ----------
+    lines
+        Printed to stdout by default: one reference a line.
+    document
+        Printed to stdout with ``--json``.
+    exit_code
+        0, or 4 where a command that judges has published its report and says no.
+    """
+
+    lines: Sequence[str]
+    document: Any
+    exit_code: int = 0
+
+
+@dataclass(frozen=True)
+class Shell:
+    """What all commands share: the workspace and the flags of the contract."""
+
+    workspace: Path
+    json: bool
+    force: bool
+    dry_run: bool
+
+    def open(self, *, create: bool = False) -> Path:
+        """Return the workspace folder; made if need be only by the commands that begin a chain."""
+        from eyecli.workspace.store import open_workspace
+
+        return open_workspace(self.workspace, create=create)
+
+
+def published(*outcomes: Any, exit_code: int = 0) -> Result:
+    """Result of a stage: the references, and the manifests as JSON."""
+    documents = [
+        artifact_document(outcome.artifact) | {"cached": outcome.cached} for outcome in outcomes
+    ]
+    lines = [outcome.artifact.ref for outcome in outcomes]
+    return Result(lines, documents[0] if len(documents) == 1 else documents, exit_code)
+
+
+def artifact_document(artifact: Any) -> dict[str, Any]:
+    """Return an artifact's manifest with its reference and path, ready for JSON."""
+    import msgspec
+
+    manifest = msgspec.to_builtins(artifact.manifest)
+    return {"ref": artifact.ref, "path": str(artifact.path), **manifest}
+
+
+COMMON: dict[str, tuple[Any, Any]] = {
+    "workspace": (
+        Annotated[Path, typer.Option(help="Folder of the artifacts.", envvar="EYECLI_WORKSPACE")],
+        Path("eyecli-workspace"),
+    ),
+    "json": (
+        Annotated[bool, typer.Option("--json", help="Print the manifest as JSON.")],
+        False,
+    ),
+    "quiet": (
+        Annotated[
+            bool, typer.Option("--quiet", "-q", help="Warnings only.", envvar="EYECLI_QUIET")
+        ],
+        False,
+    ),
+    "verbose": (
+        Annotated[bool, typer.Option("--verbose", "-v", help="Say more.", envvar="EYECLI_VERBOSE")],
+        False,
+    ),
+    "debug": (
+        Annotated[
+            bool,
+            typer.Option("--debug", help="Traceback on failure.", envvar="EYECLI_DEBUG"),
+        ],
+        False,
+    ),
+}
+MAKING: dict[str, tuple[Any, Any]] = {
+    "force": (
+        Annotated[bool, typer.Option("--force", help="Do it again even if it is there.")],
+        False,
+    ),
+    "dry_run": (
+        Annotated[bool, typer.Option("--dry-run", help="Say what would be done; write nothing.")],
+        False,
+    ),
+}
+
+
+def command(
+    app: typer.Typer,
+    name: str,
+    *,
+    makes: bool = True,
+    settings: Sequence[type] = (),
+    help: str | None = None,
+) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
+    """Register a function as a command under the contract.
+
+    Parameters
+    ----------
+    app, name
+        Where it goes.
+    makes
+        Whether it writes artifacts: adds ``--force`` and ``--dry-run``.
+    settings
+        Dataclasses whose fields become flags (see `setting`); the function gets an instance of
+        each, in this order, after the `Shell`.
+    help
+        Help text, the function's docstring by default.
+    """
+
+    def register(function: Callable[..., Result]) -> Callable[..., Result]:
+        hints = typing.get_type_hints(function, include_extras=True)
+        own = list(inspect.signature(function).parameters.values())[1 + len(settings) :]
+        parameters = [p.replace(annotation=hints[p.name]) for p in own]
+        for source in (_flags(settings), MAKING if makes else {}, COMMON):
+            parameters += [
+                inspect.Parameter(
+                    key, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
+                )
+                for key, (annotation, default) in source.items()
+            ]
+        context = inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+
+        def call(**values: Any) -> None:
+            _check_config(values.pop("ctx"))
+            raise typer.Exit(_run(function, settings, values))
+
+        signature = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in [context, *parameters]]
+        call.__signature__ = inspect.Signature(signature)  # type: ignore[attr-defined]
+        call.__annotations__ = {p.name: p.annotation for p in signature}
+        text = help or inspect.cleandoc(function.__doc__ or "")
+        app.command(name, help=text, short_help=text.splitlines()[0] if text else None)(call)
+        return function
+
+    return register
+
+
+def _flags(settings: Sequence[type]) -> dict[str, tuple[Any, Any]]:
+    flags = {}
+    for cls in settings:
+        hints = typing.get_type_hints(cls)
+        for entry in dataclasses.fields(cls):
+            names = entry.metadata.get("names", ())
+            option = typer.Option(*names, help=entry.metadata["help"])
+            flags[entry.name] = (Annotated[hints[entry.name], option], entry.default)
+    return flags
+
+
+def _check_config(context: Any) -> None:
+    """Refuse keys of eyecli.toml that the command does not know."""
+    known = {parameter.name for parameter in context.command.params}
+    for key in context.default_map or {}:
+        if key not in known:
+            raise UsageError(
+                f"eyecli.toml: `{context.command_path}` has no setting '{key}'",
+                suggest(key, known - {"help"}),
+            )
+
+
+def _run(function: Callable[..., Result], settings: Sequence[type], values: dict[str, Any]) -> int:
+    setup_logging(values.pop("quiet"), values.pop("verbose"))
+    debug = values.pop("debug")
+    shell = Shell(
+        workspace=values.pop("workspace"),
+        json=values.pop("json"),
+        force=values.pop("force", False),
+        dry_run=values.pop("dry_run", False),
+    )
+    built = [
+        cls(**{entry.name: values.pop(entry.name) for entry in dataclasses.fields(cls)})
+        for cls in settings
+    ]
+    try:
+        with only_results_on_stdout() as stdout:
+            result = function(shell, *built, **values)
+            write_result(stdout, result, shell.json)
+    except EyecliError as error:
+        return report_error(error, shell.json)
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            raise
+        return report_unexpected(error, shell.json, debug)
+    except Exception as error:
+        return report_unexpected(error, shell.json, debug)
+    return result.exit_code
+
+
+@contextmanager
+def only_results_on_stdout() -> Iterator[int]:
+    """Send file descriptor 1 to stderr; yield a descriptor that is the real stdout.
+
+    Third-party code prints to stdout from Python and from C alike, so this is done below both.
+    """
+    sys.stdout.flush()
+    stdout = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield stdout
+    finally:
+        sys.stdout.flush()
+        os.dup2(stdout, 1)
+        os.close(stdout)
+
+
+def write_result(stdout: int, result: Result, as_json: bool) -> None:
+    """Write lines, or the document as JSON."""
+    if as_json:
+        text = json.dumps(result.document, indent=2, ensure_ascii=False, default=str) + "\n"
+    else:
+        text = "".join(f"{line}\n" for line in result.lines)
+    with os.fdopen(os.dup(stdout), "w", encoding="utf-8", errors="surrogateescape") as stream:
+        stream.write(text)
+
+
+def report_error(error: EyecliError, as_json: bool) -> int:
+    """Print one or two lines on stderr, the envelope on stdout with ``--json``."""
+    lines = [f"error: {error.message}"]
+    if error.hint:
+        lines.append(f"{HINT_INDENT}{error.hint}")
+    sys.stderr.write("\n".join(lines) + "\n")
+    if as_json:
+        envelope = {
+            "ok": False,
+            "error": {
+                "kind": error.kind,
+                "exit_code": error.exit_code,
+                "message": error.message,
+                "hint": error.hint,
+            },
+        }
+        sys.stdout.write(json.dumps(envelope, indent=2, ensure_ascii=False) + "\n")
+        sys.stdout.flush()
+    return error.exit_code
+
+
+def report_unexpected(error: Exception, as_json: bool, debug: bool) -> int:
+    """Turn what nobody foresaw into the same two lines; the traceback only with ``--debug``."""
+    if debug:
+        traceback.print_exc()
+    if isinstance(error, OSError) and error.filename is not None:
+        known = EyecliError(
+            f"{error.filename}: {error.strerror}",
+            "check the path and its permissions, or name another --workspace",
+        )
+    elif isinstance(error, OSError):
+        known = EyecliError(error.strerror or str(error))
+    else:
+        known = EyecliError(
+            f"unexpected {type(error).__name__}: {error}".splitlines()[0],
+            "run it again with --debug for the traceback, and please report it",
+        )
+    return report_error(known, as_json)
+
+
+def setup_logging(quiet: bool, verbose: bool) -> None:
+    """Log to stderr: plain lines on a terminal, with timestamps in batch jobs."""
+    level = logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO
+    handler = logging.StreamHandler(sys.stderr)
+    stamp = "" if sys.stderr.isatty() else "%(asctime)s "
+    handler.setFormatter(logging.Formatter(f"{stamp}%(message)s", "%Y-%m-%dT%H:%M:%S"))
+    logger = logging.getLogger("eyecli")
+    logger.handlers = [handler]
+    logger.setLevel(level)
+    logger.propagate = False

@@ -1,0 +1,99 @@
+"""Entry point: one place for exit codes, error lines and configuration."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+if not (sys.stdout.isatty() and sys.stderr.isatty()):
+    # Boxes are for terminals; without them help is plain text and twice as fast.
+    os.environ.setdefault("TYPER_USE_RICH", "0")
+
+import typer
+
+from eyecli.cli.contract import report_error, report_unexpected
+from eyecli.cli.tree import root_command
+from eyecli.errors import EyecliError, UsageError
+
+ClickError: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with the contract's exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    sys.exit(run(arguments))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command and return its exit code; never raises for an expected failure."""
+    as_json = "--json" in arguments
+    try:
+        code = root_command().main(
+            arguments or ["--help"],
+            prog_name="eyecli",
+            standalone_mode=False,
+            auto_envvar_prefix="EYECLI",
+            default_map=read_config(config_path(arguments)),
+        )
+        return code if isinstance(code, int) else 0
+    except ClickError as error:
+        path = error.ctx.command_path if getattr(error, "ctx", None) else "eyecli"
+        message = error.format_message() or "arguments are missing"
+        return report_error(UsageError(message, f"see `{path} --help`"), as_json)
+    except EyecliError as error:
+        return report_error(error, as_json)
+    except (KeyboardInterrupt, typer.Abort):
+        sys.stderr.write("interrupted\n")
+        return 130
+    except BrokenPipeError:
+        # The reader has gone (`eyecli ... | head`); nothing is left to say to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 1
+    except Exception as error:
+        return report_unexpected(error, as_json, debug="--debug" in arguments)
+
+
+def config_path(arguments: Sequence[str]) -> Path:
+    """Return the ``eyecli.toml`` of the workspace that the arguments or the environment name."""
+    folder = os.environ.get("EYECLI_WORKSPACE", "eyecli-workspace")
+    for position, argument in enumerate(arguments):
+        if argument == "--workspace" and position + 1 < len(arguments):
+            folder = arguments[position + 1]
+        elif argument.startswith("--workspace="):
+            folder = argument.partition("=")[2]
+    return Path(folder) / "eyecli.toml"
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Read defaults of flags: a table a command, ``[train.gaze]``, keys spelt like the flags.
+
+    Raises
+    ------
+    UsageError
+        If the file is no TOML; the line is named.
+    """
+    if not path.is_file():
+        return {}
+    import tomllib
+
+    try:
+        return _underscored(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: {error}") from error
+
+
+def _underscored(table: dict[str, Any]) -> dict[str, Any]:
+    """Spell the keys of options as Python does; names of commands keep their dashes."""
+    return {
+        key if isinstance(value, dict) else key.replace("-", "_"): (
+            _underscored(value) if isinstance(value, dict) else value
+        )
+        for key, value in table.items()
+    }
+
+
+if __name__ == "__main__":
+    main()

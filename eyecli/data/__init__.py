@@ -1,0 +1,1 @@
+"""Index tables, splits, the leak audit, arrays on disk, loaders."""

@@ -1,0 +1,147 @@
+"""Arrays on disk: memory-mapped ``.npy`` shards, appended while preparing, read by row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from eyecli.errors import DataError
+
+SHARD_BYTES = 256 * 2**20
+INDEX = "arrays.json"
+
+
+class ArraySpec(msgspec.Struct, frozen=True):
+    """Shape and type of one row of an array."""
+
+    shape: tuple[int, ...]
+    dtype: str
+
+
+class _Layout(msgspec.Struct, frozen=True):
+    rows: int
+    rows_per_shard: int
+    spec: ArraySpec
+
+
+class ArrayWriter:
+    """Append rows to named arrays; a shard is a file, so that clusters see few files.
+
+    Parameters
+    ----------
+    folder
+        Where the shards go.
+    specs
+        Name to row shape and type.
+    shard_bytes
+        Size of a shard, at most.
+    """
+
+    def __init__(
+        self, folder: Path, specs: dict[str, ArraySpec], shard_bytes: int = SHARD_BYTES
+    ) -> None:
+        self.folder = folder
+        self.specs = specs
+        self.rows = 0
+        self._per_shard = {
+            name: max(1, shard_bytes // max(1, _row_bytes(spec))) for name, spec in specs.items()
+        }
+        self._open: dict[str, list[np.ndarray]] = {name: [] for name in specs}
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def append(self, row: dict[str, np.ndarray]) -> None:
+        """Add one row to every array.
+
+        Raises
+        ------
+        ValueError
+            If a row has another shape or type than was said.
+        """
+        for name, spec in self.specs.items():
+            value = row[name]
+            if value.shape != tuple(spec.shape) or value.dtype != np.dtype(spec.dtype):
+                raise ValueError(f"array {name}: {value.shape} {value.dtype} is not {spec}")
+            self._open[name].append(value)
+            if len(self._open[name]) == self._per_shard[name]:
+                self._flush(name, self.rows // self._per_shard[name])
+        self.rows += 1
+
+    def _flush(self, name: str, shard: int) -> None:
+        path = self.folder / shard_name(name, shard)
+        np.save(path, np.stack(self._open[name]), allow_pickle=False)
+        self._open[name] = []
+
+    def close(self) -> None:
+        """Write what is left and the index of the arrays."""
+        layouts = {}
+        for name, spec in self.specs.items():
+            if self._open[name]:
+                self._flush(name, self.rows // self._per_shard[name])
+            layouts[name] = _Layout(self.rows, self._per_shard[name], spec)
+        encoded = msgspec.json.encode(layouts, order="deterministic")
+        (self.folder / INDEX).write_bytes(encoded + b"\n")
+
+
+def _row_bytes(spec: ArraySpec) -> int:
+    return int(np.prod(spec.shape)) * np.dtype(spec.dtype).itemsize
+
+
+def shard_name(name: str, shard: int) -> str:
+    """File name of a shard."""
+    return f"{name}-{shard:05d}.npy"
+
+
+class Arrays:
+    """Named arrays in a folder, read by row number without loading what is not asked for.
+
+    Raises
+    ------
+    DataError
+        If the folder holds no arrays, or a shard is missing or damaged.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        path = folder / INDEX
+        try:
+            self._layouts = msgspec.json.decode(path.read_bytes(), type=dict[str, _Layout])
+        except (OSError, msgspec.MsgspecError) as error:
+            raise DataError(f"{path}: no array index: {error}") from error
+        self._folder = folder
+        self._shards: dict[str, list[np.ndarray]] = {}
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the arrays."""
+        return sorted(self._layouts)
+
+    def spec(self, name: str) -> ArraySpec:
+        """Row shape and type of an array."""
+        return self._layouts[name].spec
+
+    def rows(self, name: str) -> int:
+        """Number of rows of an array."""
+        return self._layouts[name].rows
+
+    def take(self, name: str, rows: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Read rows into a new array of shape (len(rows), ...)."""
+        layout = self._layouts[name]
+        if name not in self._shards:
+            self._shards[name] = [
+                self._open(name, shard) for shard in range(-(-layout.rows // layout.rows_per_shard))
+            ]
+        out = np.empty((len(rows), *layout.spec.shape), dtype=layout.spec.dtype)
+        shards = self._shards[name]
+        for position, row in enumerate(rows):
+            shard, offset = divmod(int(row), layout.rows_per_shard)
+            out[position] = shards[shard][offset]
+        return out
+
+    def _open(self, name: str, shard: int) -> np.ndarray:
+        path = self._folder / shard_name(name, shard)
+        try:
+            return np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise DataError(f"{path}: damaged array: {error}", "eyecli workspace verify") from error

@@ -1,0 +1,93 @@
+"""The leak audit: nothing of a test sample may be in train, whatever the ids say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from eyecli.data.split import Split, parts_of
+from eyecli.errors import CheckError
+
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Leak:
+    """Two samples on different sides that share content."""
+
+    first: str
+    second: str
+    why: str
+
+
+def shared_groups(split: Split) -> list[str]:
+    """Return the groups that some partition has both in test and in validation."""
+    return sorted(
+        {group for p in split.partitions for group in set(p.test) & set(p.val)}
+        | {group for p in split.partitions for group in {*p.test, *p.val} - set(split.groups)}
+    )
+
+
+def identical_pairs(
+    samples: Sequence[str], digests: Sequence[Sequence[str]]
+) -> Iterator[tuple[int, int]]:
+    """Yield pairs of samples that share a byte-identical file.
+
+    Each sample is paired with the first that has the same file, so that n copies give n - 1 pairs.
+
+    Parameters
+    ----------
+    samples
+        (n,) sample ids.
+    digests
+        For every sample the sha256 of each of its files.
+    """
+    first: dict[str, int] = {}
+    for position in range(len(samples)):
+        for digest in dict.fromkeys(digests[position]):
+            other = first.setdefault(digest, position)
+            if other != position:
+                yield other, position
+
+
+def find_leaks(
+    samples: Sequence[str],
+    groups: Sequence[str],
+    digests: Sequence[Sequence[str]],
+    split: Split,
+) -> list[Leak]:
+    """Find groups and identical files on both sides of any partition.
+
+    Returns
+    -------
+    list of Leak
+        Empty if the split is clean.
+    """
+    leaks = [Leak(group, group, "group in two parts") for group in shared_groups(split)]
+    pairs = list(identical_pairs(samples, digests))
+    if not pairs:
+        return leaks
+    parts = [parts_of(split, partition, groups) for partition in split.partitions]
+    return leaks + [
+        Leak(samples[a], samples[b], "identical file")
+        for a, b in pairs
+        if any(part[a] != part[b] for part in parts)
+    ]
+
+
+def refuse_leaks(leaks: Sequence[Leak]) -> None:
+    """Fail the command if there is a leak, with the first pairs named.
+
+    Raises
+    ------
+    CheckError
+        If `leaks` is not empty.
+    """
+    if not leaks:
+        return
+    shown = "; ".join(f"{leak.first} ~ {leak.second} ({leak.why})" for leak in leaks[:SHOWN])
+    more = f" and {len(leaks) - SHOWN} more" if len(leaks) > SHOWN else ""
+    raise CheckError(
+        f"{len(leaks)} leaks between the parts of the split: {shown}{more}",
+        "give both the same group, drop one, or accept it with --unsafe-split 'REASON'",
+    )

@@ -1,0 +1,87 @@
+"""Prepared artifacts and splits, read back: what training and evaluation start from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from eyecli.data.arrays import Arrays
+from eyecli.data.split import Split
+from eyecli.errors import DataError
+from eyecli.workspace.store import Artifact
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+INDEX = "index.csv"
+SETUP = "setup.json"
+SPLIT = "split.json"
+ARRAYS = "arrays"
+# Columns of every index; tasks add theirs. `files` holds the sha256 of the sample's files.
+COLUMNS = ("sample", "group", "files")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A prepared artifact.
+
+    Attributes
+    ----------
+    artifact
+        Where it is.
+    setup
+        What the task noted: input sizes, units, screen.
+    """
+
+    artifact: Artifact
+    setup: dict[str, Any]
+
+    @cached_property
+    def index(self) -> pd.DataFrame:
+        """One row a sample, in the order of the arrays."""
+        return read_table(self.artifact.path / INDEX)
+
+    @cached_property
+    def arrays(self) -> Arrays:
+        """The arrays, one row a sample."""
+        return Arrays(self.artifact.path / ARRAYS)
+
+
+def open_prepared(artifact: Artifact) -> Prepared:
+    """Read a prepared artifact; the index and the arrays only when they are used."""
+    setup = msgspec.json.decode((artifact.path / SETUP).read_bytes())
+    return Prepared(artifact, setup)
+
+
+def read_split(artifact: Artifact) -> Split:
+    """Read a split artifact.
+
+    Raises
+    ------
+    DataError
+        If it is damaged.
+    """
+    path = artifact.path / SPLIT
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Split)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise DataError(f"{path}: damaged split: {error}") from error
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a CSV of an artifact: ids and names stay text (``007`` is no number)."""
+    import pandas as pd
+
+    text = ("sample", "group", "subject", "session", "point", "files", "part")
+    table = pd.read_csv(path, dtype=dict.fromkeys(text, str), keep_default_na=False,
+                        na_values={})  # fmt: skip
+    return table
+
+
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """Write a CSV of an artifact; floats so that they read back exactly."""
+    table.to_csv(path, index=False, lineterminator="\n")

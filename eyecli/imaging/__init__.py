@@ -1,0 +1,1 @@
+"""Decoding, geometry and photometry of images."""

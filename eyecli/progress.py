@@ -1,0 +1,41 @@
+"""Progress of long work: a bar on a terminal, plain lines now and then in batch jobs."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
+
+log = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
+# A batch job's log wants a sign of life, not a line an item.
+SECONDS = 10.0
+
+
+def track(items: Sequence[Item], label: str) -> Iterator[Item]:
+    """Yield the items and say on stderr how far along they are.
+
+    Parameters
+    ----------
+    items
+        What to go through.
+    label
+        What is being done, in one word.
+    """
+    if sys.stderr.isatty() and log.isEnabledFor(logging.INFO):
+        from rich.console import Console
+        from rich.progress import track as bar
+
+        yield from bar(items, label, console=Console(stderr=True), transient=True)
+        return
+    last = started = time.monotonic()
+    for done, item in enumerate(items):
+        now = time.monotonic()
+        if now - last >= SECONDS:
+            left = (now - started) / done * (len(items) - done)
+            log.info("%s: %d of %d, %.0f s left", label, done, len(items), left)
+            last = now
+        yield item

@@ -1,0 +1,187 @@
+"""Source artifacts: which files, with which digests, in which layout; fetched by reference."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from eyecli.errors import DataError, UsageError, suggest
+from eyecli.sources.tree import hash_tree
+from eyecli.workspace.manifest import canonical
+from eyecli.workspace.memo import Work
+from eyecli.workspace.stage import Built, Outcome, run_stage
+from eyecli.workspace.store import Artifact
+
+FILES = "files.csv"
+LAYOUT = "layout.json"
+# Given a source's file names, says whether they are of a layout.
+Recogniser = Callable[[Iterable[str]], bool]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A source artifact, read: where its files are and what they must hash to.
+
+    Attributes
+    ----------
+    folder
+        Where the files are.
+    layout
+        Name of the layout, such as ``eye-crops``.
+    digests
+        Relative path to sha256, sorted.
+    """
+
+    folder: Path
+    layout: str
+    digests: Mapping[str, str]
+
+    def read(self, path: str) -> bytes:
+        """Return the bytes of a file, checked against the digest it was fetched with.
+
+        Raises
+        ------
+        DataError
+            If the file is missing or not what was fetched.
+        """
+        try:
+            content = (self.folder / path).read_bytes()
+        except OSError as error:
+            raise DataError(f"{self.folder / path}: {error.strerror}") from error
+        if hashlib.sha256(content).hexdigest() != self.digests[path]:
+            raise DataError(
+                f"{self.folder / path} changed since it was fetched",
+                f"fetch it again: eyecli fetch path {self.folder}",
+            )
+        return content
+
+
+def recognise(
+    names: Iterable[str], layouts: Mapping[str, tuple[str, Recogniser]], folder: Path
+) -> tuple[str, str]:
+    """Return (task, layout) of a folder from its file names.
+
+    Raises
+    ------
+    DataError
+        If no layout, or more than one, fits.
+    """
+    listing = list(names)
+    fits = [(task, layout) for layout, (task, fit) in layouts.items() if fit(listing)]
+    if len(fits) == 1:
+        return fits[0]
+    if fits:
+        raise DataError(
+            f"{folder}: could be {', '.join(layout for _, layout in fits)}",
+            "say which with --layout",
+        )
+    raise DataError(
+        f"{folder}: none of the known layouts ({', '.join(layouts)}); "
+        f"{len(listing)} files, such as {listing[0]}",
+        "see the layouts in the README, or say which with --layout",
+    )
+
+
+def fetch_path(
+    root: Path,
+    folder: Path,
+    layouts: Mapping[str, tuple[str, Recogniser]],
+    *,
+    layout: str | None = None,
+    name: str | None = None,
+    licence: str = "not stated",
+    synthetic: bool = False,
+    force: bool = False,
+) -> Outcome:
+    """Make a source artifact of a local folder: hashed, not copied.
+
+    Parameters
+    ----------
+    root
+        The workspace.
+    folder
+        The folder with the data.
+    layouts
+        Layout name to (task, recogniser).
+    layout
+        A layout's name, recognised from the file names by default.
+    name
+        Optional third part of the reference.
+    licence
+        Licence or terms, recorded and inherited by all that is made of it.
+    synthetic
+        Whether the data are rendered, not recorded.
+
+    Raises
+    ------
+    DataError, UsageError
+        If the folder is missing, empty or of no known layout.
+    """
+    folder = folder.absolute()
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder", "name a folder with data in it")
+    if layout and layout not in layouts:
+        raise UsageError(f"unknown layout '{layout}'", suggest(layout, layouts))
+    tree = hash_tree(root, folder)
+    if layout:
+        task = layouts[layout][0]
+    else:
+        task, layout = recognise(tree, layouts, folder)
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(["path", "size", "sha256"])
+    writer.writerows([path, state.size, state.sha256] for path, state in tree.items())
+    content = table.getvalue().encode(errors="surrogateescape")
+    params = {"folder": str(folder), "layout": layout, "licence": licence}
+
+    def build(staged: Path) -> Built:
+        (staged / FILES).write_bytes(content)
+        (staged / LAYOUT).write_bytes(canonical({"layout": layout}) + b"\n")
+        size = sum(state.size for state in tree.values())
+        return Built(
+            summary={"files": len(tree), "bytes": size, "layout": layout},
+            flags={"synthetic": synthetic},
+            licences=[licence],
+        )
+
+    digest = hashlib.sha256(content).hexdigest()
+    work = Work("fetch path", "source", task, name, params, {"files": (str(folder), digest)})
+    return run_stage(root, work, build, force=force)
+
+
+def open_source(root: Path, artifact: Artifact) -> Source:
+    """Read a source artifact and check that its folder still holds what was fetched.
+
+    An unchanged folder costs one walk.
+
+    Raises
+    ------
+    DataError
+        If the folder is gone, or files were changed, added or removed; the first is named.
+    """
+    folder = Path(artifact.manifest.params["folder"])
+    layout = msgspec.json.decode((artifact.path / LAYOUT).read_bytes(), type=dict[str, str])
+    with (artifact.path / FILES).open(
+        newline="", encoding="utf-8", errors="surrogateescape"
+    ) as stream:
+        digests = {row["path"]: row["sha256"] for row in csv.DictReader(stream)}
+    again = f"fetch it again: eyecli fetch path {folder}"
+    if not folder.is_dir():
+        raise DataError(f"{artifact.ref}: its folder {folder} is gone", again)
+    now = {path: state.sha256 for path, state in hash_tree(root, folder).items()}
+    changed = sorted(
+        path for path in now.keys() | digests.keys() if now.get(path) != digests.get(path)
+    )
+    if changed:
+        raise DataError(
+            f"{artifact.ref} no longer matches {folder}: {len(changed)} files changed, "
+            f"first {changed[0]}",
+            again,
+        )
+    return Source(folder, layout["layout"], digests)

@@ -1,0 +1,1 @@
+"""Versioned, immutable artifacts in a local folder, safe on shared file systems."""

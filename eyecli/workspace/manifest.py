@@ -1,0 +1,102 @@
+"""What an artifact says about itself: contents, lineage, parameters, provenance."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from eyecli.errors import DataError
+
+SCHEMA = 1
+MANIFEST = "manifest.json"
+SUMS = "SHA256SUMS"
+
+
+class FileEntry(msgspec.Struct, frozen=True):
+    """One file of an artifact."""
+
+    sha256: str
+    size: int
+
+
+class Input(msgspec.Struct, frozen=True):
+    """One artifact or file that this one was made from."""
+
+    role: str
+    ref: str
+    digest: str
+
+
+class Manifest(msgspec.Struct, kw_only=True, frozen=True):
+    """The manifest of an artifact; the fields are documented in the README.
+
+    ``digest`` covers content, kind, task and schema, not time or host: the same content has the
+    same digest wherever and whenever it was made.
+    """
+
+    schema: int
+    kind: str
+    task: str
+    name: str | None
+    digest: str
+    files: dict[str, FileEntry]
+    inputs: list[Input]
+    stage: str
+    params: dict[str, Any]
+    seed: int | None
+    code: dict[str, str | None]
+    libraries: dict[str, str]
+    started: str
+    ended: str
+    summary: dict[str, Any]
+    flags: dict[str, Any]
+    licences: list[str]
+
+
+def canonical(value: object) -> bytes:
+    """Serialise to JSON with sorted keys, so that equal values have equal bytes."""
+    return msgspec.json.encode(value, order="deterministic")
+
+
+def content_digest(kind: str, task: str, files: dict[str, FileEntry]) -> str:
+    """Digest of an artifact: its kind, task, schema and the sha256 of every file.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+    """
+    rows = [[path, entry.sha256, entry.size] for path, entry in sorted(files.items())]
+    return hashlib.sha256(canonical([SCHEMA, kind, task, rows])).hexdigest()
+
+
+def sha256_file(path: Path) -> str:
+    """Hash one file without reading it into memory whole."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read the manifest of the artifact in `folder`.
+
+    Raises
+    ------
+    DataError
+        If it is missing, damaged (the field is named) or of a newer schema.
+    """
+    path = folder / MANIFEST
+    try:
+        manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
+    except OSError as error:
+        raise DataError(f"{folder} is no artifact: {path.name} cannot be read") from error
+    except msgspec.MsgspecError as error:
+        raise DataError(f"{path}: damaged manifest: {error}", "run the command again") from error
+    if manifest.schema > SCHEMA:
+        raise DataError(
+            f"{path}: schema {manifest.schema} is newer than this eyecli reads ({SCHEMA})",
+            "update eyecli",
+        )
+    return manifest

@@ -1,0 +1,148 @@
+"""References: ``kind/task[/name][@vN|@latest|@alias]``, a digest prefix, or a path."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from eyecli.errors import DataError, UsageError, suggest
+from eyecli.workspace.aliases import read_alias
+from eyecli.workspace.manifest import MANIFEST, read_manifest
+from eyecli.workspace.store import KINDS, Artifact, artifacts, families, load, versions
+
+REFERENCE = re.compile(
+    r"(?P<family>[a-z]+/[a-z0-9_-]+(?:/[A-Za-z0-9._-]+)?)?(?:@(?P<selector>[A-Za-z0-9._-]+))?"
+)
+DIGEST = re.compile(r"(?:sha256:)?([0-9a-f]{8,64})")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+MAKERS = {
+    "source": "eyecli fetch",
+    "prepared": "eyecli preprocess",
+    "split": "eyecli preprocess",
+    "model": "eyecli train",
+    "predictions": "eyecli train",
+    "head": "eyecli calibrate user",
+    "coreml": "eyecli export coreml",
+    "ane": "eyecli check-ane",
+    "report": "eyecli evaluate",
+}
+
+
+def resolve(
+    root: Path, text: str | None, kind: str | None = None, task: str | None = None
+) -> Artifact:
+    """Find the artifact that `text` names.
+
+    Parameters
+    ----------
+    root
+        The workspace.
+    text
+        A reference; ``@latest``, ``@v3`` and aliases alone take `kind` and `task` from the
+        caller; None means ``@latest``.
+    kind, task
+        What the caller needs; another kind or task is refused.
+
+    Raises
+    ------
+    UsageError
+        If the text is no reference, or without a task several tasks would do.
+    DataError
+        If there is no such artifact, or it is of another kind or task.
+    """
+    artifact = _find(root, text or "@latest", kind, task)
+    manifest = artifact.manifest
+    if (kind and manifest.kind != kind) or (task and manifest.task != task):
+        raise DataError(
+            f"{artifact.ref} is a {manifest.kind}/{manifest.task}; "
+            f"a {kind or manifest.kind}/{task or '<task>'} is needed here"
+        )
+    return artifact
+
+
+def _find(root: Path, text: str, kind: str | None, task: str | None) -> Artifact:
+    folder = Path(text)
+    if (folder / MANIFEST).is_file():
+        return _from_path(root, folder)
+    match = DIGEST.fullmatch(text)
+    if match:
+        return _from_digest(root, match[1])
+    match = REFERENCE.fullmatch(text)
+    if not match or not text:
+        raise UsageError(
+            f"'{text}' is no reference", "write kind/task[@vN|@latest|@alias], a digest or a path"
+        )
+    return select(root, match["family"] or _default_family(root, kind, task), match["selector"])
+
+
+def _default_family(root: Path, kind: str | None, task: str | None) -> str:
+    if kind is None:
+        raise UsageError("a version alone is no reference here", "write kind/task@version")
+    if task:
+        return f"{kind}/{task}"
+    tasks = [ref for ref in families(root) if ref.startswith(f"{kind}/") and ref.count("/") == 1]
+    if len(tasks) > 1:
+        raise UsageError(f"several could be meant: {', '.join(tasks)}", "name one of them")
+    if not tasks:
+        raise DataError(f"no {kind} in {root}", f"make one with `{MAKERS.get(kind, 'eyecli')}`")
+    return tasks[0]
+
+
+def select(root: Path, family_ref: str, selector: str | None) -> Artifact:
+    """Find one version of ``kind/task[/name]`` by ``vN``, ``latest`` or an alias."""
+    known = versions(root, family_ref)
+    if not known:
+        kind = family_ref.split("/")[0]
+        hint = suggest(family_ref, families(root))
+        if kind not in KINDS:
+            hint = suggest(kind, KINDS)
+        elif not hint or hint.startswith("known:"):
+            hint = f"make one with `{MAKERS[kind]}`"
+        raise DataError(f"no artifact {family_ref} in {root}", hint)
+    if selector in (None, "latest"):
+        return load(root, family_ref, known[-1])
+    assert selector is not None
+    number = re.fullmatch(r"v0*(\d+)", selector)
+    if number:
+        if int(number[1]) not in known:
+            raise DataError(
+                f"no version {selector} of {family_ref}", f"the latest is {family_ref}@v{known[-1]}"
+            )
+        return load(root, family_ref, int(number[1]))
+    return load(root, family_ref, read_alias(root, family_ref, selector))
+
+
+def _from_digest(root: Path, prefix: str) -> Artifact:
+    found = {a.manifest.digest: a for a in artifacts(root) if a.manifest.digest.startswith(prefix)}
+    if not found:
+        raise DataError(f"no artifact with digest {prefix} in {root}", "see `eyecli workspace ls`")
+    if len(found) > 1:
+        raise UsageError(f"digest prefix {prefix} fits {len(found)} artifacts", "write more digits")
+    return next(iter(found.values()))
+
+
+def _from_path(root: Path, folder: Path) -> Artifact:
+    path = folder.resolve()
+    manifest = read_manifest(path)
+    version = re.fullmatch(r"v0*(\d+)", path.name)
+    if path.is_relative_to(root.resolve()) and version:
+        family_ref = path.parent.relative_to(root.resolve()).as_posix()
+        return Artifact(f"{family_ref}@v{version[1]}", path, manifest)
+    return Artifact(str(path), path, manifest)
+
+
+def check_name(name: str, field: str) -> str:
+    """Return `name` if it can be part of a reference.
+
+    Raises
+    ------
+    UsageError
+        If it holds anything but letters, digits, dots, dashes and underscores, or could be
+        taken for a version.
+    """
+    if not NAME.fullmatch(name) or re.fullmatch(r"v\d+", name):
+        raise UsageError(
+            f"{field} '{name}' cannot be used in a reference",
+            "use letters, digits, '.', '_' and '-', not starting with a sign, not like v1",
+        )
+    return name

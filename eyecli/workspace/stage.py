@@ -1,0 +1,119 @@
+"""How every stage runs: recall, or build in a staging folder, publish, remember."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from eyecli.workspace.manifest import SCHEMA, Input, Manifest, content_digest
+from eyecli.workspace.memo import Work, input_digest, recall, remember
+from eyecli.workspace.provenance import code_version, git_revision, libraries
+from eyecli.workspace.store import Artifact, collect_files, publish, staging
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a build says about the files it has written.
+
+    Attributes
+    ----------
+    summary
+        Figures and facts for the manifest.
+    flags
+        Data-use flags; those of the inputs are inherited, a ``False`` stays ``False``.
+    licences
+        Licences of new data; those of the inputs are inherited.
+    """
+
+    summary: dict[str, Any] = field(default_factory=dict)
+    flags: dict[str, Any] = field(default_factory=dict)
+    licences: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The artifact of a stage, and whether it was there already."""
+
+    artifact: Artifact
+    cached: bool
+
+
+def run_stage(
+    root: Path, work: Work, build: Callable[[Path], Built], *, force: bool = False
+) -> Outcome:
+    """Return the earlier result of the same work, or do it and publish.
+
+    Parameters
+    ----------
+    root
+        The workspace.
+    work
+        What identifies the work.
+    build
+        Writes the files of the artifact into the folder it is given.
+    force
+        Do the work again even if its result is there.
+    """
+    found = None if force else recall(root, work)
+    if found:
+        log.info("%s: already there (%s)", found.ref, work.stage)
+        return Outcome(found, cached=True)
+    started = datetime.now(UTC)
+    with staging(root) as folder:
+        built = build(folder)
+        files = collect_files(folder)
+        manifest = Manifest(
+            schema=SCHEMA,
+            kind=work.kind,
+            task=work.task,
+            name=work.name,
+            digest=content_digest(work.kind, work.task, files),
+            files=files,
+            inputs=[_as_input(role, source) for role, source in work.inputs.items()],
+            stage=work.stage,
+            params=dict(work.params),
+            seed=work.seed,
+            code={"version": code_version(), "revision": git_revision()},
+            libraries=libraries(),
+            started=started.isoformat(timespec="seconds"),
+            ended=datetime.now(UTC).isoformat(timespec="seconds"),
+            summary=built.summary,
+            flags=_inherit_flags(work, built),
+            licences=_inherit_licences(work, built),
+        )
+        artifact = publish(root, folder, manifest)
+    remember(root, work, artifact)
+    return Outcome(artifact, cached=False)
+
+
+def _as_input(role: str, source: Artifact | tuple[str, str]) -> Input:
+    ref = source.ref if isinstance(source, Artifact) else source[0]
+    return Input(role, ref, input_digest(source))
+
+
+def _inherit_flags(work: Work, built: Built) -> dict[str, Any]:
+    flags: dict[str, Any] = {}
+    for source in work.inputs.values():
+        if isinstance(source, Artifact):
+            for key, value in source.manifest.flags.items():
+                # What is not subject-independent once does not become so further down.
+                flags[key] = value if flags.get(key) is not False else False
+    for key, value in built.flags.items():
+        flags[key] = value if flags.get(key) is not False else False
+    return flags
+
+
+def _inherit_licences(work: Work, built: Built) -> list[str]:
+    inherited = {
+        licence
+        for source in work.inputs.values()
+        if isinstance(source, Artifact)
+        for licence in source.manifest.licences
+    }
+    return sorted(inherited | set(built.licences))
