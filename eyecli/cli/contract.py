@@ -61,6 +61,15 @@ class Shell:
 
         return open_workspace(self.workspace, create=create)
 
+    def say(self, line: str) -> None:
+        """Tell a person something, on stderr."""
+        logging.getLogger("eyecli").info(line)
+
+    def say_input(self, asked: str | None, found: str) -> None:
+        """Tell which artifact a default or an alias stood for."""
+        if asked != found:
+            self.say(f"{asked or 'latest'}: {found}")
+
 
 def published(*outcomes: Any, exit_code: int = 0) -> Result:
     """Result of a stage: the references, and the manifests as JSON."""
@@ -116,6 +125,13 @@ MAKING: dict[str, tuple[Any, Any]] = {
         False,
     ),
 }
+
+
+def group(help: str) -> typer.Typer:
+    """Return an app for a group of commands; it stays a group even with one command."""
+    app = typer.Typer(add_completion=False, no_args_is_help=True, help=help)
+    app.callback(help=help)(lambda: None)
+    return app
 
 
 def command(

@@ -36,11 +36,14 @@ class Source:
         Name of the layout, such as ``eye-crops``.
     digests
         Relative path to sha256, sorted.
+    table
+        Name of the table, in layouts that have one.
     """
 
     folder: Path
     layout: str
     digests: Mapping[str, str]
+    table: str = "table.csv"
 
     def read(self, path: str) -> bytes:
         """Return the bytes of a file, checked against the digest it was fetched with.

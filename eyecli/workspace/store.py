@@ -150,6 +150,13 @@ def families(root: Path) -> list[str]:
     return sorted(found)
 
 
+def artifact_folders(root: Path) -> Iterator[Path]:
+    """Folder of every published artifact, damaged ones too."""
+    for family_ref in families(root):
+        for version in versions(root, family_ref):
+            yield root / family_ref / f"v{version:04d}"
+
+
 def artifacts(root: Path) -> Iterator[Artifact]:
     """Every published artifact, by reference."""
     for family_ref in families(root):

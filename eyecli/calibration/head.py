@@ -1,0 +1,198 @@
+"""A user's head on disk: `head.json` says what it is, `head.npz` holds weight and bias."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from eyecli.calibration.regressors import Kind, LinearHead
+from eyecli.calibration.samples import ZIP_ERRORS, Floats, Samples, Unit
+from eyecli.calibration.select import Selection
+from eyecli.calibration.verdict import Verdict
+from eyecli.errors import DataError
+
+FORMAT = 1
+INFO = "head.json"
+ARRAYS = "head.npz"
+# The fields of head.json that a reader relies on.
+FIELDS: dict[str, type | tuple[type, ...]] = {
+    "kind": str,
+    "unit": str,
+    "model": str,
+    "dims": int,
+    "points": int,
+    "verdict": dict,
+    "lopo": list,
+    "alpha": (float, int, type(None)),
+}
+
+
+@dataclass(frozen=True)
+class StoredHead:
+    """A head with what `head.json` says about it.
+
+    Parameters
+    ----------
+    head
+        The linear map.
+    info
+        ``kind``, ``unit``, ``user``, ``model`` (digest), ``inputs`` (the ones the head uses),
+        ``dims`` (of the embedding), ``points``, ``alpha``, ``shrink``, ``verdict`` (``verdict``,
+        ``points``, ``reasons``), ``reason``, ``before`` and ``after`` (mean leave-one-point-out
+        error in the unit; None where no frame was usable) and the table ``lopo``.
+    """
+
+    head: LinearHead
+    info: dict[str, Any]
+
+
+def save_head(folder: Path, samples: Samples, selection: Selection, verdict: Verdict) -> StoredHead:
+    """Write `head.json` and `head.npz`; the same head makes the same bytes.
+
+    Parameters
+    ----------
+    folder
+        An existing folder.
+    samples
+        What the head was fitted on: its user, unit and model.
+    selection, verdict
+        Results of `select` and `judge`.
+
+    Returns
+    -------
+    StoredHead
+        What `load_head` will read.
+    """
+    head = selection.head
+    info = {
+        "format": FORMAT,
+        "kind": head.kind,
+        "unit": samples.unit,
+        "user": samples.user,
+        "model": samples.model,
+        "inputs": ["base", "embedding"] if head.weight[:, 2:].any() else ["base"],
+        "dims": head.weight.shape[1] - 2,
+        "points": len(selection.points),
+        "alpha": head.alpha,
+        "shrink": selection.shrink,
+        "verdict": {
+            "verdict": verdict.verdict,
+            "points": list(verdict.points),
+            "reasons": list(verdict.reasons),
+        },
+        "reason": selection.reason,
+        "before": _number(selection.before),
+        "after": _number(selection.after),
+        "lopo": [
+            {"kind": c.kind, "error": c.error, "se": c.se, "p_value": c.p_value, "alpha": c.alpha}
+            for c in selection.candidates
+        ],
+    }
+    (folder / INFO).write_text(json.dumps(info, indent=2, allow_nan=False) + "\n", "utf-8")
+    np.savez(folder / ARRAYS, weight=head.weight, bias=head.bias)
+    return StoredHead(head, info)
+
+
+def load_head(folder: Path, model: str | None = None) -> StoredHead:
+    """Read a head; nothing is unpickled.
+
+    Parameters
+    ----------
+    folder
+        Where `save_head` wrote it.
+    model
+        Digest of the model it is to be used with; None does not check.
+
+    Returns
+    -------
+    StoredHead
+
+    Raises
+    ------
+    DataError
+        If a file is missing or damaged, a shape disagrees with `head.json`, a value is not
+        finite, or the head belongs to another model.
+    """
+    info = _read_info(folder / INFO)
+    if model is not None and info["model"] != model:
+        raise DataError(
+            f"{folder}: the head is for model {info['model'][:12] or '(unknown)'}, "
+            f"not for {model[:12]}",
+            "calibrate this user with this model",
+        )
+    path = folder / ARRAYS
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            weight, bias = stored["weight"], stored["bias"]
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file") from error
+    except (ValueError, KeyError, TypeError, OSError, EOFError, RuntimeError, *ZIP_ERRORS) as error:
+        raise DataError(f"{path}: no sound arrays weight and bias", "calibrate again") from error
+    for name, values, shape in (("weight", weight, (2, 2 + info["dims"])), ("bias", bias, (2,))):
+        if values.shape != shape or values.dtype != np.float64:
+            raise DataError(
+                f"{path}: {name} is {values.dtype} {values.shape}, needed: float64 {shape}"
+            )
+        if not np.isfinite(values).all():
+            raise DataError(f"{path}: {name} has values that are not finite", "calibrate again")
+    return StoredHead(LinearHead(info["kind"], weight, bias, info["alpha"]), info)
+
+
+def apply_head(head: LinearHead, base: ArrayLike, embedding: ArrayLike) -> Floats:
+    """Calibrated gaze of many frames.
+
+    Parameters
+    ----------
+    head
+        The user's head.
+    base, embedding
+        (n, 2) prediction and (n, D) embedding of the frozen model.
+
+    Returns
+    -------
+    ndarray
+        (n, 2), in the unit of `base`.
+
+    Raises
+    ------
+    DataError
+        If the shapes do not fit the head.
+    """
+    base, embedding = np.asarray(base, np.float64), np.asarray(embedding, np.float64)
+    n, dims = len(base), head.weight.shape[1] - 2
+    if base.shape != (n, 2) or embedding.shape != (n, dims):
+        raise DataError(
+            f"base {base.shape} and embedding {embedding.shape} do not fit a head for "
+            f"(n, 2) and (n, {dims})",
+            "use the outputs of the model that the head was made for",
+        )
+    return base @ head.weight[:, :2].T + embedding @ head.weight[:, 2:].T + head.bias
+
+
+def _number(value: float) -> float | None:
+    """JSON has no NaN."""
+    return value if math.isfinite(value) else None
+
+
+def _read_info(path: Path) -> dict[str, Any]:
+    try:
+        info = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file", "name the folder of a head") from error
+    except (ValueError, OSError) as error:
+        raise DataError(f"{path}: cannot be read as JSON: {error}") from error
+    if not isinstance(info, dict) or info.get("format") != FORMAT:
+        raise DataError(f"{path}: not a head of format {FORMAT}", "calibrate again")
+    for name, kind in FIELDS.items():
+        if name not in info or not isinstance(info[name], kind):
+            raise DataError(f"{path}: the field {name!r} is missing or of the wrong type")
+    for name, known in (("kind", get_args(Kind)), ("unit", get_args(Unit))):
+        if info[name] not in known:
+            raise DataError(f"{path}: {name} is {info[name]!r}, known: {', '.join(known)}")
+    return info

@@ -1,0 +1,180 @@
+"""``eyecli calibrate``: fit a model to one user."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from eyecli.cli.contract import Result, Shell, command, group, published
+from eyecli.errors import DataError, EyecliError, MissingError
+
+if TYPE_CHECKING:
+    from eyecli.calibration.samples import Samples
+    from eyecli.calibration.stage import Origin
+    from eyecli.workspace.store import Artifact
+
+app = group("Fit a model to one user.")
+TASK = "gaze"
+
+
+@command(app, "user")
+def user(
+    shell: Shell,
+    calibration: Annotated[
+        str,
+        typer.Argument(
+            help="Embeddings (.csv, .npz), an image table (.csv or its folder), a folder of eye "
+            "crops, or a source's reference."
+        ),
+    ],
+    model: Annotated[
+        str | None, typer.Option(help="The frozen base model; the latest by default.")
+    ] = None,
+    fold: Annotated[int, typer.Option(help="Fold of a cross-validated model.")] = -1,
+    name: Annotated[
+        str | None, typer.Option("--user", help="Name of the user in the reference.")
+    ] = None,
+) -> Result:
+    """Fit identity, bias, affine or ridge, chosen by leave-one-point-out error.
+
+    Falls back to the base model where there is no gain. The verdict is accept, repeat (these
+    points) or reject (exit code 4, nothing published). The head is stored as JSON, NPZ and as a
+    Core ML model. A file of several users gives a line a user.
+    """
+    from eyecli.calibration.stage import calibrate
+
+    base = _base_model(shell, model)
+    path = _locate(shell, calibration)
+    if _is_embeddings(path):
+        users, origin = _from_embeddings(path, base, fold)
+    else:
+        users, origin = _from_images(shell, path, base, fold)
+    if name and len(users) > 1:
+        raise DataError(f"{calibration}: {len(users)} users, --user names one", "leave it out")
+    if shell.dry_run:
+        lines = [f"{len(samples)} samples of {len(set(samples.point))} points" for samples in users]
+        return Result(lines, lines)
+    root = shell.open(create=True)
+    outcomes: list[Any] = []
+    refused: list[EyecliError] = []
+    for samples in users:
+        try:
+            outcome = calibrate(root, TASK, samples, origin, name, force=shell.force)
+        except EyecliError as error:
+            # The others of a file are not lost because one user is refused.
+            if len(users) == 1:
+                raise
+            shell.say(error.message)
+            refused.append(error)
+            continue
+        outcomes.append(outcome)
+        shell.say(describe(outcome.artifact.manifest.summary, outcome.artifact.ref))
+    if not outcomes:
+        raise refused[0]
+    return published(*outcomes, exit_code=4 if refused else 0)
+
+
+def describe(summary: dict[str, Any], ref: str) -> str:
+    """Say in a line what a calibration came to."""
+    unit, seen = summary["unit"], summary["seen_in_training"]
+    line = (
+        f"{ref}: {summary['verdict']}, {summary['kind']} from {summary['points']} points: error "
+        f"{summary['before']:.4g} -> {summary['after']:.4g} {unit} (leave one point out)"
+    )
+    if summary["reasons"]:
+        line += f"; {'; '.join(summary['reasons'])}"
+    if seen:
+        line += f"; WARNING: the model was trained on {seen} of these samples, so both are too good"
+    return line
+
+
+def _locate(shell: Shell, text: str) -> Path:
+    """Return the file or folder that a path or a source's reference names."""
+    from eyecli.sources.source import open_source
+    from eyecli.workspace.references import REFERENCE, resolve
+
+    path = Path(text)
+    if path.exists() or not REFERENCE.fullmatch(text) or not text.startswith("source/"):
+        return path
+    root = shell.open()
+    return open_source(root, resolve(root, text, "source", TASK)).folder
+
+
+def _base_model(shell: Shell, reference: str | None) -> Artifact | None:
+    """Return the base model; None if none is named and none is in the workspace."""
+    from eyecli.workspace.references import resolve
+    from eyecli.workspace.store import versions
+
+    if reference is None and not versions(shell.workspace, f"model/{TASK}"):
+        return None
+    artifact = resolve(shell.open(), reference, "model", TASK)
+    shell.say_input(reference, artifact.ref)
+    return artifact
+
+
+def _is_embeddings(path: Path) -> bool:
+    if path.suffix.lower() == ".npz":
+        return True
+    if path.suffix.lower() != ".csv" or not path.is_file():
+        return False
+    with path.open(encoding="utf-8-sig", errors="replace") as stream:
+        header = stream.readline()
+    return "embedding_0" in header or "base_x" in header
+
+
+def _from_embeddings(path: Path, base: Artifact | None, fold: int) -> tuple[list[Samples], Origin]:
+    from eyecli.calibration.samples import read_samples, require_model
+    from eyecli.calibration.stage import Origin
+    from eyecli.training.model import choose_fold, network_digest
+    from eyecli.workspace.manifest import sha256_file
+
+    users = read_samples(path)
+    if base is not None:
+        digest = network_digest(base, choose_fold(base, fold))
+        for samples in users:
+            require_model(samples, digest, str(path))
+    elif not users[0].model:
+        raise DataError(
+            f"{path} does not say which model made the embeddings, and none is in the workspace",
+            "add a column `model` with its digest, or name it with --model",
+        )
+    return users, Origin(str(path.absolute()), sha256_file(path), base)
+
+
+def _from_images(
+    shell: Shell, path: Path, base: Artifact | None, fold: int
+) -> tuple[list[Samples], Origin]:
+    from eyecli.sources.source import Source, recognise
+    from eyecli.sources.tree import hash_tree
+    from eyecli.tasks.base import all_layouts, load_task
+    from eyecli.training.model import choose_fold, read_model
+
+    if not path.exists():
+        raise DataError(f"{path}: no such file or folder")
+    if base is None:
+        raise MissingError("images need a model to calibrate, there is none", "eyecli train gaze")
+    task = load_task(TASK)
+    folder = (path if path.is_dir() else path.parent).absolute()
+    tree = hash_tree(shell.open(), folder)
+    digests = {name: state.sha256 for name, state in tree.items()}
+    if path.is_dir():
+        source = Source(folder, recognise(digests, all_layouts(), folder)[1], digests)
+    else:
+        source = Source(folder, "image-table", digests, table=path.name)
+    partition = choose_fold(base, fold)
+    setup = read_model(base).setup
+    raw = task.read_raw(source, task.preprocess(eye_size=setup["eye_size"],
+                                                face_size=setup["face_size"],
+                                                unit=setup["unit"]))  # fmt: skip
+    from eyecli.calibration.images import embed
+    from eyecli.calibration.stage import Origin
+    from eyecli.training.stage import trained_files
+
+    users = embed(source, raw, base, partition, task.module(task.learning))
+    known = trained_files(shell.open(), base, partition)
+    seen = sum(any(digests[file] in known for file in files) for files in raw.files)
+    content = hashlib.sha256("".join(f"{k}\n{v}\n" for k, v in digests.items()).encode())
+    return users, Origin(str(path.absolute()), content.hexdigest(), base, seen)

@@ -1,0 +1,94 @@
+"""Batches for training and inference: rows of arrays, augmented reproducibly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import keras
+import numpy as np
+
+from eyecli.data.arrays import Arrays
+
+Row = dict[str, np.ndarray]
+# One sample's arrays, already scaled for the model, and its generator.
+Augment = Callable[[Row, np.random.Generator], Row]
+
+
+class Loader(keras.utils.PyDataset):
+    """Batches of samples, on any Keras backend.
+
+    Order and augmentation depend only on (seed, epoch, row), so that a run can be taken up again
+    at any batch and two machines see the same samples.
+
+    Parameters
+    ----------
+    arrays, names
+        The store and which of its arrays to read.
+    rows
+        Row numbers of the samples.
+    scale
+        From stored arrays (batch, ...) to what the model takes.
+    batch_size
+        Samples a batch; the last may be smaller.
+    targets
+        Output name to (len(arrays), ...) targets; None for inference.
+    augment
+        Changes one scaled sample; None leaves samples and their order as they are.
+    seed
+        Seed of order and augmentation.
+    """
+
+    def __init__(
+        self,
+        arrays: Arrays,
+        names: Sequence[str],
+        rows: np.ndarray,
+        scale: Callable[[Row], Row],
+        batch_size: int,
+        targets: Mapping[str, np.ndarray] | None = None,
+        augment: Augment | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.arrays = arrays
+        self.names = list(names)
+        self.rows = np.asarray(rows)
+        self.scale = scale
+        self.batch_size = batch_size
+        self.targets = targets
+        self.augment = augment
+        self.seed = seed
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return -(-len(self.rows) // self.batch_size)
+
+    def order(self) -> np.ndarray:
+        """Rows in the order of this epoch."""
+        if self.augment is None:
+            return self.rows
+        return np.random.default_rng([self.seed, self.epoch]).permutation(self.rows)
+
+    def __getitem__(self, batch: int) -> tuple[Row, Row] | tuple[Row]:
+        rows = self.order()[batch * self.batch_size : (batch + 1) * self.batch_size]
+        inputs = self.scale({name: self.arrays.take(name, rows) for name in self.names})
+        if self.augment is not None:
+            inputs = self._augmented(inputs, rows)
+        if self.targets is None:
+            return (inputs,)
+        return inputs, {name: values[rows] for name, values in self.targets.items()}
+
+    def _augmented(self, inputs: Row, rows: np.ndarray) -> Row:
+        assert self.augment is not None
+        samples = [
+            self.augment(
+                {name: values[i] for name, values in inputs.items()},
+                np.random.default_rng([self.seed, self.epoch, int(row)]),
+            )
+            for i, row in enumerate(rows)
+        ]
+        return {name: np.stack([sample[name] for sample in samples]) for name in inputs}
+
+    def on_epoch_end(self) -> None:
+        """Go on to the next epoch's order."""
+        self.epoch += 1

@@ -1,0 +1,1 @@
+"""Intervals, baselines, verdicts and reports."""

@@ -1,0 +1,77 @@
+"""Trivial baselines: what a model must beat before anybody should believe it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from eyecli.data.arrays import Arrays
+from eyecli.evaluation.ridge import fit_ridge
+
+# Pixels are scaled down to this side for ridge regression; more gains nothing and costs memory.
+SIDE = 24
+# More train samples than this are thinned, evenly over the table.
+MOST = 20_000
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a baseline may use: the rows outside the test part, and the test rows' inputs.
+
+    Attributes
+    ----------
+    arrays, images
+        The prepared arrays and which of them are images.
+    targets, groups
+        (N, t) targets and (N,) groups of all samples; a baseline reads those of `train` only.
+    train, test
+        Row numbers.
+    """
+
+    arrays: Arrays
+    images: list[str]
+    targets: np.ndarray
+    groups: np.ndarray
+    train: np.ndarray
+    test: np.ndarray
+
+
+Baseline = Callable[[Known], np.ndarray]
+
+
+def constant(known: Known) -> np.ndarray:
+    """Predict the median of the train targets for everybody."""
+    return np.tile(np.median(known.targets[known.train], axis=0), (len(known.test), 1))
+
+
+def ridge_on_pixels(known: Known) -> np.ndarray:
+    """Ridge regression on small grey images, each standardised; penalty chosen within train."""
+    train = known.train
+    if len(train) > MOST:
+        train = train[np.linspace(0, len(train) - 1, MOST).astype(int)]
+    fitted = fit_ridge(small_grey(known, train), known.targets[train], known.groups[train])
+    return fitted.predict(small_grey(known, known.test))
+
+
+def small_grey(known: Known, rows: np.ndarray) -> np.ndarray:
+    """Return (rows, images * SIDE * SIDE) grey values, zero mean and unit deviation an image."""
+    import cv2
+
+    columns = []
+    for name in known.images:
+        small = np.stack(
+            [
+                cv2.resize(pixels.mean(axis=2), (SIDE, SIDE), interpolation=cv2.INTER_AREA).ravel()
+                for pixels in known.arrays.take(name, rows)
+            ]
+        )
+        deviation = small.std(axis=1, keepdims=True)
+        columns.append(
+            (small - small.mean(axis=1, keepdims=True)) / np.where(deviation > 0, deviation, 1)
+        )
+    return np.hstack(columns)
+
+
+REGISTRY: dict[str, Baseline] = {"constant": constant, "ridge on pixels": ridge_on_pixels}

@@ -1,0 +1,113 @@
+"""95 % intervals by bootstrap over groups: people are resampled, not their frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+REPLICATES = 2000
+LEVEL = 0.95
+# Replicates are drawn in blocks of at most this many numbers.
+BLOCK = 2**24
+
+Interval = tuple[float, float]
+
+
+def group_weights(
+    groups: Sequence[str] | np.ndarray, seed: int = 0, replicates: int = REPLICATES
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw how often each group occurs in each replicate (Efron 1979; Field and Welsh 2007).
+
+    Parameters
+    ----------
+    groups
+        (n,) group of every value.
+
+    Returns
+    -------
+    counts : ndarray, shape (replicates, number of groups)
+        Each row sums to the number of groups.
+    inverse : ndarray, shape (n,)
+        Group number of every value.
+    """
+    names, inverse = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
+    rng = np.random.default_rng(seed)
+    share = np.full(len(names), 1 / len(names))
+    return rng.multinomial(len(names), share, size=replicates), inverse
+
+
+def mean_interval(
+    values: np.ndarray, groups: Sequence[str] | np.ndarray, seed: int = 0
+) -> Interval | None:
+    """Percentile interval of the mean.
+
+    Parameters
+    ----------
+    values
+        (n,) one value a unit.
+    groups
+        (n,) group of every unit.
+
+    Returns
+    -------
+    tuple of float, or None
+        None with fewer than two groups: then nothing is known of other people.
+    """
+    counts, inverse = group_weights(groups, seed)
+    if counts.shape[1] < 2:
+        return None
+    sums = np.bincount(inverse, weights=np.asarray(values, float))
+    sizes = np.bincount(inverse)
+    return _percentiles((counts @ sums) / (counts @ sizes))
+
+
+def quantile_interval(
+    values: np.ndarray, groups: Sequence[str] | np.ndarray, q: float, seed: int = 0
+) -> Interval | None:
+    """Percentile interval of a quantile (see `mean_interval`)."""
+    counts, inverse = group_weights(groups, seed)
+    if counts.shape[1] < 2:
+        return None
+    order = np.argsort(values, kind="stable")
+    ordered, owner = np.asarray(values, float)[order], inverse[order]
+    block = max(1, BLOCK // len(ordered))
+    found = [
+        _weighted_quantile(ordered, counts[start : start + block][:, owner], q)
+        for start in range(0, len(counts), block)
+    ]
+    return _percentiles(np.concatenate(found))
+
+
+def _weighted_quantile(ordered: np.ndarray, weights: np.ndarray, q: float) -> np.ndarray:
+    """Quantile of values repeated `weights` times, interpolated as `numpy.quantile` does."""
+    reached = np.cumsum(weights, axis=1)
+    position = q * (reached[:, -1] - 1)
+    low = np.floor(position).astype(np.int64)
+    rows = np.arange(len(weights))
+
+    def at(rank: np.ndarray) -> np.ndarray:
+        return ordered[(reached > rank[:, None]).argmax(axis=1)]
+
+    below = at(low)
+    above = at(np.minimum(low + 1, reached[rows, -1] - 1))
+    return below + (position - low) * (above - below)
+
+
+def _percentiles(replicates: np.ndarray) -> Interval:
+    tail = (1 - LEVEL) / 2
+    low, high = np.quantile(replicates, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+STATISTICS: dict[str, tuple[Callable[..., float], Callable[..., Interval | None]]] = {
+    "mean": (lambda v: float(np.mean(v)), mean_interval),
+    "median": (
+        lambda v: float(np.median(v)),
+        lambda v, g, seed=0: quantile_interval(v, g, 0.5, seed),
+    ),
+    "p95": (
+        lambda v: float(np.quantile(v, 0.95)),
+        lambda v, g, seed=0: quantile_interval(v, g, 0.95, seed),
+    ),
+}

@@ -1,0 +1,68 @@
+"""What a task supplies to the stages, and the table of all tasks."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from eyecli.data.prepare import RawReader
+from eyecli.sources.source import Recogniser
+from eyecli.training.settings import TrainSettings
+
+NAMES = ("gaze",)
+
+
+class Export(Protocol):
+    """What a task supplies to `export coreml`, a module."""
+
+    def contract(self, facts: dict[str, Any], setup: dict[str, Any]) -> Any:
+        """Return the Core ML contract: units of inputs and outputs, description, metadata."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a task supplies; heavy modules are named and imported by the stage that needs them.
+
+    Attributes
+    ----------
+    name
+        As on the command line.
+    title
+        For help texts.
+    layouts
+        Names of raw layouts, and how each is recognised from file names.
+    read_raw
+        From a source to samples.
+    preprocess, train
+        Settings of the two stages, dataclasses.
+    learning, reporting, exporting
+        Modules with what training, evaluation and export need.
+    """
+
+    name: str
+    title: str
+    layouts: Mapping[str, Recogniser]
+    read_raw: RawReader
+    preprocess: type
+    train: type[TrainSettings]
+    learning: str
+    reporting: str
+    exporting: str
+
+    def module(self, name: str) -> Callable[[], Any]:
+        """Return a function that imports one of the task's modules."""
+        return lambda: importlib.import_module(name)
+
+
+def load_task(name: str) -> Task:
+    """Return a task by its name."""
+    task: Task = importlib.import_module(f"eyecli.tasks.{name}.task").TASK
+    return task
+
+
+def all_layouts() -> dict[str, tuple[str, Recogniser]]:
+    """Layout name to (task, recogniser), over all tasks."""
+    tasks = (load_task(name) for name in NAMES)
+    return {layout: (task.name, fits) for task in tasks for layout, fits in task.layouts.items()}

@@ -1,0 +1,1 @@
+"""Gaze estimation from images: where on the screen somebody looks."""

@@ -1,0 +1,39 @@
+"""What export needs of the gaze task: the contract of the Core ML model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from eyecli.coreml.convert import Contract, Input, Output
+from eyecli.tasks.gaze.learning import OFFSET, SCALE
+
+STEMS = {"left": "eye_stem_conv", "right": "eye_stem_conv", "face": "face_branch_stem_conv"}
+
+
+def contract(facts: Mapping[str, Any], setup: Mapping[str, Any]) -> Contract:
+    """Return the units of inputs and outputs, and what an application must know.
+
+    Parameters
+    ----------
+    facts
+        What the fold noted: its arrays, the scaling of its targets.
+    setup
+        What the preparation noted: crop sizes, unit, screen.
+    """
+    return Contract(
+        inputs={
+            name: Input(stem=STEMS[name], scale=SCALE, offset=OFFSET)
+            for name in facts["names"]
+            if name in STEMS
+        },
+        outputs={"gaze": Output(scale=facts["std"], offset=facts["mean"])},
+        description="Gaze estimation: where on the screen somebody looks, and an embedding for "
+        "calibration.",
+        metadata={
+            "unit": setup["unit"],
+            "mirrored_inputs": ",".join(n for n in setup["mirrored"] if n in facts["names"]),
+            "inputs": "RGB crops, 0..255; box values as fractions of the frame",
+            "origin": "top left of the screen, y down" if setup["unit"] == "px" else "as trained",
+        },
+    )

@@ -1,0 +1,249 @@
+"""Raw layouts of gaze data: folders of eye crops, and image tables."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from eyecli.data.arrays import ArraySpec
+from eyecli.data.prepare import Raw, Read
+from eyecli.errors import DataError, UsageError, suggest
+from eyecli.imaging.decode import decode_rgb, resize_square
+from eyecli.sources.source import Source
+from eyecli.tasks.gaze.settings import GazePreprocess, parse_size
+
+CROP = re.compile(r"(?P<side>left|right)/(?P<x>-?\d+)_(?P<y>-?\d+)\.(?:bmp|png|jpe?g)", re.I)
+TABLE = "table.csv"
+# Image columns of a table and the arrays they become.
+IMAGES = ("left", "right", "face")
+BOXES = tuple(
+    f"{part}_box_{side}" for part in ("face", "left", "right") for side in ("x", "y", "w", "h")
+)
+REQUIRED = ("subject", "target_x", "target_y")
+OPTIONAL = ("session", "point", *IMAGES, *BOXES)
+# The two eyes of a person differ by a reflection: mirrored, both can share one branch.
+MIRRORED = ("right",)
+SIZES = range(16, 257)
+
+Row = dict[str, Any]
+
+
+def is_eye_crops(names: Iterable[str]) -> bool:
+    """``left/<X>_<Y>.bmp`` and ``right/<X>_<Y>.bmp``, the name being the target."""
+    found = [CROP.fullmatch(name) for name in names]
+    return any(found) and sum(match is None for match in found) <= len(found) / 2
+
+
+def is_image_table(names: Iterable[str]) -> bool:
+    """A ``table.csv`` that names the images, beside it or below."""
+    return TABLE in set(names)
+
+
+LAYOUTS = {"eye-crops": is_eye_crops, "image-table": is_image_table}
+
+
+def read_raw(source: Source, settings: GazePreprocess) -> Raw:
+    """Read the samples of a source.
+
+    Raises
+    ------
+    DataError
+        If the layout is another task's, or the table has no such column.
+    UsageError
+        If the settings make no sense.
+    """
+    for size, flag in ((settings.eye_size, "--eye-size"), (settings.face_size, "--face-size")):
+        if size not in SIZES:
+            raise UsageError(f"{flag} {size} is out of range", "use 16 to 256")
+    readers = {"eye-crops": read_eye_crops, "image-table": read_image_table}
+    if source.layout not in readers:
+        raise DataError(f"layout {source.layout} is not one of gaze", suggest("", readers))
+    samples, files, problems = readers[source.layout](source)
+    if not samples and not problems:
+        raise DataError(f"{source.folder}: no samples found", "see the layouts in the README")
+    problems += _off_screen(samples, settings, source)
+    images = [name for name in IMAGES if samples and name in samples[0]]
+    has_boxes = bool(samples) and BOXES[0] in samples[0]
+    specs = {name: _image_spec(name, settings) for name in images}
+    if has_boxes:
+        specs["boxes"] = ArraySpec((1, 1, len(BOXES)), "float32")
+
+    def convert(position: int, read: Read) -> dict[str, np.ndarray]:
+        sample = samples[position]
+        row = {
+            name: read_crop(read(sample[name]), name, specs[name].shape[0], sample["sample"])
+            for name in images
+        }
+        if has_boxes:
+            row["boxes"] = np.array([[[sample[name] for name in BOXES]]], dtype=np.float32)
+        return row
+
+    table = [
+        {key: value for key, value in sample.items() if key not in (*IMAGES, *BOXES)}
+        for sample in samples
+    ]
+    return Raw(table, files, specs, convert, _setup(settings, images, has_boxes), problems)
+
+
+def _image_spec(name: str, settings: GazePreprocess) -> ArraySpec:
+    size = settings.face_size if name == "face" else settings.eye_size
+    return ArraySpec((size, size, 3), "uint8")
+
+
+def read_crop(content: bytes, name: str, size: int, where: str) -> np.ndarray:
+    """Decode a crop, scale it to (size, size, 3) and mirror a right eye.
+
+    Raises
+    ------
+    DataError
+        If it is not a readable image.
+    """
+    pixels = resize_square(decode_rgb(content, f"{where} ({name})"), size)
+    return np.ascontiguousarray(pixels[:, ::-1] if name in MIRRORED else pixels)
+
+
+def _setup(settings: GazePreprocess, images: list[str], has_boxes: bool) -> dict[str, Any]:
+    inputs = (["face"] if "face" in images else []) + (["eyes"] if "left" in images else [])
+    return {
+        "inputs": inputs + (["boxes"] if has_boxes else []),
+        "eye_size": settings.eye_size,
+        "face_size": settings.face_size,
+        "mirrored": list(MIRRORED),
+        "unit": settings.unit,
+        "screen_px": parse_size(settings.screen_px, "--screen-px"),
+        "screen_cm": parse_size(settings.screen_cm, "--screen-cm"),
+        "distance_cm": settings.distance_cm or None,
+    }
+
+
+def _off_screen(samples: list[Row], settings: GazePreprocess, source: Source) -> list[str]:
+    screen = parse_size(settings.screen_px, "--screen-px")
+    if screen is None or settings.unit != "px":
+        return []
+    width, height = screen
+    return [
+        f"{source.folder}: {sample['sample']}: target ({sample['target_x']:g}, "
+        f"{sample['target_y']:g}) px is outside the screen of {width:g}x{height:g} px"
+        for sample in samples
+        if not (0 <= sample["target_x"] <= width and 0 <= sample["target_y"] <= height)
+    ]
+
+
+def read_eye_crops(source: Source) -> tuple[list[Row], list[list[str]], list[str]]:
+    """Pair ``left/<X>_<Y>`` with ``right/<X>_<Y>``; no subjects are known in this layout.
+
+    Returns
+    -------
+    samples, files, problems
+        See `Raw`.
+    """
+    pairs: dict[str, dict[str, str]] = {}
+    for path in source.digests:
+        match = CROP.fullmatch(path)
+        if match:
+            pairs.setdefault(PurePosixPath(path).stem, {})[match["side"].lower()] = path
+    samples: list[Row] = []
+    problems = []
+    for stem, pair in sorted(pairs.items()):
+        if len(pair) < 2:
+            (side,) = {"left", "right"} - pair.keys()
+            problems.append(f"{source.folder / next(iter(pair.values()))}: no {side} eye of {stem}")
+            continue
+        x, y = (float(part) for part in stem.split("_"))
+        samples.append(
+            {"sample": stem, "subject": "", "session": "", "point": stem, "target_x": x,
+             "target_y": y, **pair}
+        )  # fmt: skip
+    return samples, [[sample["left"], sample["right"]] for sample in samples], problems
+
+
+def read_image_table(source: Source) -> tuple[list[Row], list[list[str]], list[str]]:
+    """Read the table: a row a sample, with paths relative to the table.
+
+    Returns
+    -------
+    samples, files, problems
+        See `Raw`.
+
+    Raises
+    ------
+    DataError
+        If a column is missing or the table is no CSV.
+    """
+    path = source.folder / source.table
+    try:
+        text = source.read(source.table).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path}: not UTF-8 text (byte {error.start})", "save it as UTF-8"
+        ) from None
+    reader = csv.DictReader(io.StringIO(text, newline=""))
+    columns = reader.fieldnames or []
+    missing = [name for name in REQUIRED if name not in columns]
+    if missing:
+        near = suggest(missing[0], columns) if columns else "the table is empty"
+        raise DataError(f"{path}: column '{missing[0]}' is missing", near)
+    images = [name for name in IMAGES if name in columns]
+    if ("left" in images) != ("right" in images):
+        (side,) = {"left", "right"} - set(images)
+        raise DataError(f"{path}: column '{side}' is missing", "both eyes are needed, or neither")
+    if not images:
+        raise DataError(f"{path}: no image column", f"name images in {', '.join(IMAGES)}")
+    boxes = [name for name in BOXES if name in columns]
+    if boxes and len(boxes) < len(BOXES):
+        lacking = next(name for name in BOXES if name not in columns)
+        raise DataError(f"{path}: column '{lacking}' is missing", "all twelve box values or none")
+    samples: list[Row] = []
+    problems: list[str] = []
+    for number, row in enumerate(reader, 2):
+        try:
+            samples.append(_table_row(row, number, images, boxes, source))
+        except DataError as error:
+            problems.append(f"{path}: row {number}: {error.message}")
+    files = [[sample[name] for name in images] for sample in samples]
+    return samples, files, problems
+
+
+def _table_row(
+    row: Mapping[str, str | None], number: int, images: list[str], boxes: list[str], source: Source
+) -> Row:
+    sample: Row = {
+        "sample": f"row{number:06d}",
+        "subject": _text(row, "subject"),
+        "session": row.get("session") or "",
+        "point": row.get("point") or "",
+        "target_x": _number(row, "target_x"),
+        "target_y": _number(row, "target_y"),
+    }
+    # Frames of one target belong together even where the table does not number them.
+    sample["point"] = sample["point"] or f"{sample['target_x']:g}_{sample['target_y']:g}"
+    for name in images:
+        sample[name] = _text(row, name)
+        if sample[name] not in source.digests:
+            raise DataError(f"{name} '{sample[name]}' is not in {source.folder}")
+    return sample | {name: _number(row, name) for name in boxes}
+
+
+def _text(row: Mapping[str, str | None], field: str) -> str:
+    value = (row[field] or "").strip()
+    if not value:
+        raise DataError(f"{field} is empty")
+    return value
+
+
+def _number(row: Mapping[str, str | None], field: str) -> float:
+    text = row[field] or ""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise DataError(f"{field} '{text}' is not a number")
+    return value

@@ -1,0 +1,122 @@
+"""What training needs of the gaze task: network, targets, augmentation, the ridge head."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from eyecli.data.prepared import Prepared
+from eyecli.errors import UsageError, suggest
+from eyecli.evaluation.ridge import fit_ridge
+from eyecli.imaging.affine import Jitter, jitter
+from eyecli.tasks.gaze.model import INPUTS, build
+from eyecli.tasks.gaze.settings import GazeTrain
+from eyecli.training.fit import Learner
+
+# From stored pixels to what the network is trained on; export folds it into the first layer.
+SCALE, OFFSET = 1 / 127.5, -1.0
+JITTER = Jitter(shift=0.04, rotation=3.0, zoom=0.05, gain=0.10, offset=0.05, noise=0.02)
+STORED = {"eyes": ("left", "right"), "face": ("face",), "boxes": ("boxes",)}
+
+Row = dict[str, np.ndarray]
+
+
+def chosen_inputs(text: str, prepared: list[str]) -> list[str]:
+    """Return the inputs to use, in the network's order.
+
+    Raises
+    ------
+    UsageError
+        If one is unknown or was not prepared.
+    """
+    wanted = [name.strip() for name in text.split(",")] if text else prepared
+    for name in wanted:
+        if name not in INPUTS:
+            raise UsageError(f"--inputs: unknown '{name}'", suggest(name, INPUTS))
+        if name not in prepared:
+            raise UsageError(f"--inputs: '{name}' was not prepared", f"prepared: {prepared}")
+    return [name for name in INPUTS if name in wanted]
+
+
+def learner(prepared: Prepared, train: np.ndarray, settings: GazeTrain) -> Learner:
+    """Build the network and standardise the targets by the train rows."""
+    setup = prepared.setup
+    inputs = chosen_inputs(settings.inputs, setup["inputs"])
+    targets = _targets(prepared)
+    mean, std = _scaling(targets[train])
+    scaled = ((targets - mean) / std).astype(np.float32)
+    return Learner(
+        model=build(inputs, setup["eye_size"], setup["face_size"]),
+        names=[name for group in inputs for name in STORED[group]],
+        targets={"gaze": scaled[:, None, None, :]},
+        losses={"gaze": "mse"},
+        scale=scale,
+        augment=augment,
+        facts={"mean": mean.tolist(), "std": std.tolist()},
+    )
+
+
+def _targets(prepared: Prepared) -> np.ndarray:
+    return prepared.index[["target_x", "target_y"]].to_numpy(np.float64)
+
+
+def _scaling(targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    std = targets.std(axis=0)
+    return targets.mean(axis=0), np.where(std > 0, std, 1.0)
+
+
+def scale(arrays: Row) -> Row:
+    """Scale stored pixels (n, size, size, 3) to -1..1; boxes pass as they are."""
+    return {
+        name: (
+            values
+            if name == "boxes"
+            else values.astype(np.float32) * np.float32(SCALE) + np.float32(OFFSET)
+        )
+        for name, values in arrays.items()
+    }
+
+
+def augment(sample: Row, rng: np.random.Generator) -> Row:
+    """Change every crop on its own, as errors of the cropper do; the target stays."""
+    return {
+        name: values if name == "boxes" else jitter(values, JITTER, rng)
+        for name, values in sample.items()
+    }
+
+
+def finish(
+    learner: Learner,
+    prepared: Prepared,
+    rows: np.ndarray,
+    groups: np.ndarray,
+    run: Callable[[np.ndarray], Row],
+    settings: GazeTrain,
+) -> dict[str, Any]:
+    """Replace the last layer by ridge regression on the embedding, if asked; note the scaling.
+
+    The penalty is chosen by cross-validation over the groups of train and validation rows.
+    """
+    facts = learner.facts | {"head": settings.head, "names": learner.names}
+    if settings.head == "ridge":
+        embedding = run(rows)["embedding"].reshape(len(rows), -1)
+        fitted = fit_ridge(embedding, learner.targets["gaze"][rows, 0, 0], groups)
+        kernel = fitted.weight[None, None].astype(np.float32)
+        learner.model.get_layer("gaze").set_weights([kernel, fitted.bias.astype(np.float32)])
+        facts["alpha"] = fitted.alpha
+    return facts
+
+
+def names(facts: dict[str, Any]) -> list[str]:
+    """Return the stored arrays that a fold reads."""
+    return list(facts["names"])
+
+
+def tabulate(outputs: Row, facts: dict[str, Any]) -> tuple[Row, Row]:
+    """Turn outputs into ``pred_x``, ``pred_y`` in the target's unit, and the embedding."""
+    gaze = outputs["gaze"].reshape(-1, 2).astype(np.float64)
+    gaze = gaze * np.array(facts["std"]) + np.array(facts["mean"])
+    embedding = outputs["embedding"].reshape(len(gaze), -1)
+    return {"pred_x": gaze[:, 0], "pred_y": gaze[:, 1]}, {"embedding": embedding}

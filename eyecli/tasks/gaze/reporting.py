@@ -1,0 +1,258 @@
+"""What evaluation needs of the gaze task: errors, aggregations, calibration, baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from eyecli.calibration.head import apply_head
+from eyecli.calibration.samples import Samples
+from eyecli.calibration.select import select
+from eyecli.data.prepared import Prepared
+from eyecli.data.split import Split, group_ids, parts_of
+from eyecli.evaluation.baselines import REGISTRY, Known
+from eyecli.evaluation.bootstrap import STATISTICS
+from eyecli.evaluation.findings import Findings, Metric, paired
+from eyecli.evaluation.plots import error_curves, screen_map
+from eyecli.evaluation.stage import EvaluateSettings
+from eyecli.metrics.gaze import angle_deg, euclidean, px_to_cm
+from eyecli.tasks.gaze.layouts import IMAGES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# From (n, 2) prediction and target to (n,) errors.
+ErrorOf = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+def findings(
+    table: pd.DataFrame,
+    embedding: np.ndarray,
+    prepared: Prepared,
+    split: Split,
+    settings: EvaluateSettings,
+) -> Findings:
+    """Compute the gaze metrics of test rows, those of the baselines, and the plots.
+
+    Parameters
+    ----------
+    table
+        Test rows of the predictions, one a sample and fold.
+    embedding
+        (n, D) embedding of each.
+    prepared, split
+        For the baselines, which are fitted anew on the rows outside each test part.
+    settings
+        How many points calibrate.
+    """
+    units = error_units(prepared.setup)
+    unit, error_of = next(iter(units.items()))
+    target = table[["target_x", "target_y"]].to_numpy(float)
+    predictors = {"model": table[["pred_x", "pred_y"]].to_numpy(float)}
+    predictors |= baseline_predictions(table, prepared, split)
+    metrics = [
+        metric
+        for name, prediction in predictors.items()
+        for metric in summarise(name, table, prediction, target, units)
+    ]
+    errors = {name: error_of(prediction, target) for name, prediction in predictors.items()}
+    notes = _notes(table, prepared, split)
+    plots = {
+        "Error of the model and the baselines": error_curves(errors, unit),
+        "Predictions on the screen": screen_map(
+            predictors["model"], target, prepared.setup["unit"], prepared.setup["unit"] == "px"
+        ),
+    }
+    rows, calibrated = calibrate_users(table, embedding, prepared, settings.calibration_points)
+    if len(rows):
+        held = table.iloc[rows].reset_index(drop=True)
+        pairs = {
+            "before calibration": predictors["model"][rows],
+            "after calibration": calibrated,
+        }
+        for name, prediction in pairs.items():
+            metrics += summarise(name, held, prediction, target[rows], units)
+        plots["Before and after calibration, on held-out points"] = error_curves(
+            {name: error_of(p, target[rows]) for name, p in pairs.items()}, unit
+        )
+        notes.append(
+            f"Calibration: up to {settings.calibration_points} points of each test subject and "
+            f"fold calibrate, the {len(rows)} frames of the other points are counted."
+        )
+    return Findings(metrics, paired(errors, table["group"].to_numpy()), unit, notes, plots)
+
+
+def _notes(table: pd.DataFrame, prepared: Prepared, split: Split) -> list[str]:
+    notes = [
+        f"{len(table)} test rows of {table['sample'].nunique()} samples in "
+        f"{table['partition'].nunique()} folds, {table['group'].nunique()} groups.",
+        "Baselines are fitted on the train and validation rows of the same folds.",
+        "Over frames: mean of frame errors. Over dots: predictions of one dot are averaged first. "
+        "Over subjects: mean of the subjects' mean errors. Papers mix the three.",
+    ]
+    if not table["subject"].all():
+        notes.append("Subjects are unknown: no figures over subjects.")
+    if not prepared.setup["screen_cm"] and prepared.setup["unit"] == "px":
+        notes.append("The screen's size is unknown (--screen-px, --screen-cm): no cm, no degrees.")
+    elif not prepared.setup["distance_cm"]:
+        notes.append("The viewing distance is unknown (--distance-cm): no degrees.")
+    if split.partitions and len({p.repeat for p in split.partitions}) > 1:
+        notes.append("Repeats of one sample stay together in the bootstrap.")
+    return notes
+
+
+def error_units(setup: Mapping[str, Any]) -> dict[str, ErrorOf]:
+    """Units in which the error can be given, that of the targets first.
+
+    Pixels need the screen in px and cm to become cm; degrees need the screen in cm and the
+    distance too.
+    """
+    units: dict[str, ErrorOf] = {setup["unit"]: euclidean}
+    screen_px, screen_cm = setup["screen_px"], setup["screen_cm"]
+    if setup["unit"] != "px" or not (screen_px and screen_cm):
+        return units
+
+    def in_cm(position: np.ndarray) -> np.ndarray:
+        return px_to_cm(position, screen_px, screen_cm)
+
+    units["cm"] = lambda p, t: euclidean(in_cm(p), in_cm(t))
+    distance = setup["distance_cm"]
+    if distance:
+        units["deg"] = lambda p, t: angle_deg(in_cm(p), in_cm(t), screen_cm, distance)
+    return units
+
+
+def summarise(
+    name: str,
+    table: pd.DataFrame,
+    prediction: np.ndarray,
+    target: np.ndarray,
+    units: Mapping[str, ErrorOf],
+) -> list[Metric]:
+    """Mean, median and 95th percentile of the error over frames, dots and subjects."""
+    groups = table["group"].to_numpy()
+    dots = table.groupby(["partition", "subject", "session", "point"], sort=False).ngroup()
+    dot_prediction, dot_target, first = _average(dots.to_numpy(), prediction, target)
+    rows = []
+    for unit, error_of in units.items():
+        frames = error_of(prediction, target)
+        levels = {
+            "frames": (frames, groups),
+            "dots": (error_of(dot_prediction, dot_target), groups[first]),
+        }
+        if table["subject"].all():
+            mean = table.assign(error=frames).groupby("subject", sort=True)["error"].mean()
+            levels["subjects"] = (mean.to_numpy(), mean.index.to_numpy())
+        for level, (errors, owners) in levels.items():
+            for statistic, (value_of, interval_of) in STATISTICS.items():
+                low, high = interval_of(errors, owners) or (None, None)
+                metric = f"error_{statistic}_{unit}"
+                rows.append(Metric(name, metric, level, value_of(errors), low, high, len(errors)))
+    return rows
+
+
+def _average(
+    dots: np.ndarray, prediction: np.ndarray, target: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean prediction and target of each dot, and the row where it first occurs."""
+    _, first, inverse, counts = np.unique(
+        dots, return_index=True, return_inverse=True, return_counts=True
+    )
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        columns = [np.bincount(inverse, weights=column) for column in values.T]
+        return np.stack(columns, axis=1) / counts[:, None]
+
+    return mean(prediction), mean(target), first
+
+
+def baseline_predictions(
+    table: pd.DataFrame, prepared: Prepared, split: Split
+) -> dict[str, np.ndarray]:
+    """Predictions of every baseline for the rows of the table, fold by fold."""
+    index = prepared.index
+    groups = np.asarray(
+        group_ids(list(index["sample"]), list(index["subject"]), split.group_by), dtype=str
+    )
+    row_of = {sample: row for row, sample in enumerate(index["sample"])}
+    targets = index[["target_x", "target_y"]].to_numpy(float)
+    images = [name for name in prepared.arrays.names if name in IMAGES]
+    found = {name: np.empty((len(table), 2)) for name in REGISTRY}
+    partitions = table["partition"].to_numpy(int)
+    for partition in np.unique(partitions):
+        rows = np.flatnonzero(partitions == partition)
+        part = parts_of(split, split.partitions[partition], groups.tolist())
+        test = np.array([row_of[sample] for sample in table["sample"].to_numpy()[rows]])
+        known = Known(
+            prepared.arrays, images, targets, groups, np.flatnonzero(part != "test"), test
+        )
+        for name, baseline in REGISTRY.items():
+            found[name][rows] = baseline(known)
+    return found
+
+
+def calibrate_users(
+    table: pd.DataFrame, embedding: np.ndarray, prepared: Prepared, points: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Calibrate every test subject on a few points and predict the frames of the others.
+
+    Returns
+    -------
+    rows : ndarray, shape (m,)
+        Rows of the table whose point did not calibrate.
+    prediction : ndarray, shape (m, 2)
+        Calibrated predictions of those rows.
+    """
+    base = table[["pred_x", "pred_y"]].to_numpy(float)
+    target = table[["target_x", "target_y"]].to_numpy(float)
+    rows: list[np.ndarray] = []
+    predictions: list[np.ndarray] = []
+    users = table.groupby(["partition", "subject"], sort=True).ngroup().to_numpy(int)
+    for number in range(users.max() + 1):
+        user = np.flatnonzero(users == number)
+        names = (table["session"] + "/" + table["point"]).to_numpy(str)[user]
+        chosen = spread_points(names, target[user], points)
+        calibrates = np.isin(names, chosen)
+        if not points or calibrates.all():
+            continue
+        fit, held = user[calibrates], user[~calibrates]
+        samples = Samples(embedding[fit], base[fit], target[fit], names[calibrates],
+                          unit=prepared.setup["unit"])  # fmt: skip
+        head = select(samples).head
+        rows.append(held)
+        predictions.append(apply_head(head, base[held], embedding[held]))
+    if not rows:
+        return np.empty(0, int), np.empty((0, 2))
+    return np.concatenate(rows), np.concatenate(predictions)
+
+
+def spread_points(names: np.ndarray, target: np.ndarray, count: int) -> np.ndarray:
+    """Choose points as a calibration pattern would: the most central, then ever the farthest.
+
+    Farthest-point sampling (Gonzalez 1985); the errors of the predictions play no part.
+
+    Parameters
+    ----------
+    names
+        (n,) point of every frame.
+    target
+        (n, 2) its position.
+    count
+        How many points.
+
+    Returns
+    -------
+    ndarray of str
+        At most `count` names.
+    """
+    points, first = np.unique(names, return_index=True)
+    xy = target[first]
+    centre = (xy.min(axis=0) + xy.max(axis=0)) / 2
+    chosen = [int(np.linalg.norm(xy - centre, axis=1).argmin())]
+    distance = np.linalg.norm(xy - xy[chosen[0]], axis=1)
+    while len(chosen) < min(count, len(points)):
+        chosen.append(int(distance.argmax()))
+        distance = np.minimum(distance, np.linalg.norm(xy - xy[chosen[-1]], axis=1))
+    return points[chosen]

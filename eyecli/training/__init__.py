@@ -1,0 +1,1 @@
+"""One fit for all tasks, and the predictions it leaves behind."""
