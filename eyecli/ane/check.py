@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from eyecli.ane.report import Finding, Report, Verdict
 from eyecli.ane.vocabulary import UNKNOWN, VOCABULARY, WORST, Confidence
-from eyecli.lazy import coreml_messages, read_coreml
+from eyecli.mlprogram import coreml_messages, read_coreml
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import sys
-from typing import Annotated
 
 import typer
 
@@ -30,10 +29,7 @@ STEPS = (
 
 
 @command(app, "demo", makes=False)
-def demo(
-    shell: Shell,
-    epochs: Annotated[int, typer.Option(help="Epochs of the training.")] = 20,
-) -> Result:
+def demo(shell: Shell) -> Result:
     """Run fetch, preprocess, train, evaluate, export, check-ane and calibrate on rendered eyes.
 
     Eight rendered people, so small that it takes a minute or two and needs no network. Prints the
@@ -43,12 +39,12 @@ def demo(
     from eyecli.workspace.references import resolve
 
     for step in STEPS:
-        words = [str(epochs) if word == "20" else word for word in step]
-        sys.stderr.write(f"\n$ eyecli {shlex.join(words)}\n")
+        typed = shlex.join(["eyecli", *step])
+        sys.stderr.write(f"\n$ {typed}\n")
         sys.stderr.flush()
-        code = run([*words, "--workspace", str(shell.workspace)])
+        code = run([*step, "--workspace", str(shell.workspace)])
         if code:
-            raise EyecliError(f"`eyecli {shlex.join(words)}` ended with exit code {code}")
+            raise EyecliError(f"`{typed}` ended with exit code {code}")
     report = resolve(shell.open(), "report/gaze")
     shell.say(f"\nopen {report.path / 'report.html'}")
     return Result([report.ref], {"report": report.ref, "path": str(report.path / "report.html")})

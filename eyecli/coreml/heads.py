@@ -18,7 +18,8 @@ import numpy as np
 
 from eyecli.coreml import package, proto
 from eyecli.errors import CheckError, UsageError
-from eyecli.lazy import BLOB_HEADER, BLOB_MARK, coreml_messages, coremltools
+from eyecli.lazy import coremltools
+from eyecli.mlprogram import BLOB_HEADER, BLOB_MARK, coreml_messages
 
 TEMPLATE = "linear_head.mlmodel"
 TEMPLATE_EMBEDDING = 8

@@ -8,7 +8,7 @@ import uuid
 from pathlib import Path
 
 from eyecli.errors import DataError
-from eyecli.lazy import MODEL_FILE, WEIGHT_FILE, read_coreml
+from eyecli.mlprogram import MODEL_FILE, WEIGHT_FILE, read_coreml
 
 read = read_coreml
 

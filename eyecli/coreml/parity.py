@@ -13,7 +13,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from eyecli.coreml.convert import Contract, apply
 from eyecli.coreml.package import read
 from eyecli.errors import CheckError, DataError
-from eyecli.lazy import WEIGHT_FILE, coremltools
+from eyecli.lazy import coremltools
+from eyecli.mlprogram import WEIGHT_FILE
 
 Array = np.ndarray
 Arguments = Mapping[str, Any]

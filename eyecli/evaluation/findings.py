@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -40,7 +40,10 @@ class Metric:
 
 @dataclass(frozen=True)
 class Difference:
-    """Mean error of the model minus that of another predictor, on the same samples."""
+    """Mean error of the model minus that of another predictor, on the same samples.
+
+    In a comparison of two other predictors, `model` is the first of them.
+    """
 
     against: str
     model: float
@@ -65,6 +68,8 @@ class Findings:
         Sentences for the report: what was held out, what could not be computed.
     plots
         Title to SVG.
+    comparisons
+        Title to further paired differences, such as after against before calibration.
     """
 
     metrics: list[Metric]
@@ -72,12 +77,13 @@ class Findings:
     unit: str
     notes: list[str]
     plots: Mapping[str, str]
+    comparisons: Mapping[str, list[Difference]] = field(default_factory=dict)
 
 
 def paired(
-    errors: Mapping[str, np.ndarray], groups: Sequence[str] | np.ndarray
+    errors: Mapping[str, np.ndarray], groups: Sequence[str] | np.ndarray, of: str = "model"
 ) -> list[Difference]:
-    """Compare ``model`` with every other predictor, sample by sample.
+    """Compare one predictor with every other, sample by sample.
 
     Parameters
     ----------
@@ -85,8 +91,10 @@ def paired(
         Predictor to (n,) errors of the same samples.
     groups
         (n,) groups; the interval is that of the mean difference over resampled groups.
+    of
+        The predictor to compare.
     """
-    mine = errors["model"]
+    mine = errors[of]
     return [
         Difference(
             name,
@@ -96,7 +104,7 @@ def paired(
             mean_interval(mine - other, groups),
         )
         for name, other in errors.items()
-        if name != "model"
+        if name != of
     ]
 
 
@@ -122,7 +130,8 @@ def verdict(findings: Findings, flags: Mapping[str, Any], reason: str | None) ->
         )
     elif lost:
         worst = max(lost, key=lambda d: d.value)
-        parts.append(f"The model does NOT beat {worst.against}: {_figures(worst, unit)}.")
+        claim = "does NOT beat" if worst.value >= 0 else "is NOT shown to beat"
+        parts.append(f"The model {claim} {worst.against}: {_figures(worst, unit)}.")
     else:
         parts.append(
             f"The model beats every baseline; nearest is {nearest.against}: "

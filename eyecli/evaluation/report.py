@@ -42,6 +42,10 @@ def write_report(
         **facts,
         "unit": findings.unit,
         "differences": [asdict(difference) for difference in findings.differences],
+        "comparisons": {
+            title: [asdict(difference) for difference in rows]
+            for title, rows in findings.comparisons.items()
+        },
         "metrics": [asdict(metric) for metric in findings.metrics],
         "notes": findings.notes,
     }

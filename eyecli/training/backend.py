@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,6 +13,10 @@ from typing import Any
 @contextmanager
 def quiet_stderr() -> Iterator[None]:
     """Drop what C libraries print while they start up; Python's own errors still raise."""
+    if "importtime" in sys._xoptions:
+        # Who measures imports must see all of them.
+        yield
+        return
     kept = os.dup(2)
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 2)

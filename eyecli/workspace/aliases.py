@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from eyecli.errors import DataError, UsageError, suggest
-from eyecli.workspace.manifest import canonical
+from eyecli.workspace.manifest import DAMAGED, canonical
 
 
 class Setting(msgspec.Struct, frozen=True):
@@ -39,9 +39,22 @@ def list_aliases(root: Path, family_ref: str) -> dict[str, int]:
 
 
 def alias_history(root: Path, family_ref: str, alias: str) -> list[Setting]:
-    """All settings of an alias, oldest first."""
+    """All settings of an alias, oldest first.
+
+    Raises
+    ------
+    DataError
+        If one is damaged.
+    """
     paths = sorted((_folder(root, family_ref) / alias).glob("[0-9]*.json"))
-    return [msgspec.json.decode(path.read_bytes(), type=Setting) for path in paths]
+    return [_read(path) for path in paths]
+
+
+def _read(path: Path) -> Setting:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Setting)
+    except DAMAGED as error:
+        raise DataError(f"{path}: damaged alias: {error}", "delete it, set it again") from error
 
 
 def read_alias(root: Path, family_ref: str, alias: str) -> int:

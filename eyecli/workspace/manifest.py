@@ -13,6 +13,8 @@ from eyecli.errors import DataError
 SCHEMA = 1
 MANIFEST = "manifest.json"
 SUMS = "SHA256SUMS"
+# What decoding raises on bytes that are not the JSON they should be.
+DAMAGED = (msgspec.MsgspecError, UnicodeDecodeError)
 
 
 class FileEntry(msgspec.Struct, frozen=True):
@@ -73,6 +75,12 @@ def content_digest(kind: str, task: str, files: dict[str, FileEntry]) -> str:
     return hashlib.sha256(canonical([SCHEMA, kind, task, rows])).hexdigest()
 
 
+def sums(files: dict[str, FileEntry], manifest_sha256: str) -> bytes:
+    """Content of ``SHA256SUMS``: all files and the manifest, as ``sha256sum`` writes it."""
+    listed = {path: entry.sha256 for path, entry in files.items()} | {MANIFEST: manifest_sha256}
+    return "".join(f"{digest}  {path}\n" for path, digest in sorted(listed.items())).encode()
+
+
 def sha256_file(path: Path) -> str:
     """Hash one file without reading it into memory whole."""
     with path.open("rb") as stream:
@@ -92,7 +100,7 @@ def read_manifest(folder: Path) -> Manifest:
         manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
     except OSError as error:
         raise DataError(f"{folder} is no artifact: {path.name} cannot be read") from error
-    except msgspec.MsgspecError as error:
+    except DAMAGED as error:
         raise DataError(f"{path}: damaged manifest: {error}", "run the command again") from error
     if manifest.schema > SCHEMA:
         raise DataError(

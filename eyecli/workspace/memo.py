@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from eyecli.errors import EyecliError
-from eyecli.workspace.manifest import SCHEMA, canonical
+from eyecli.workspace.manifest import DAMAGED, SCHEMA, canonical
 from eyecli.workspace.provenance import code_version
 from eyecli.workspace.references import resolve
 from eyecli.workspace.store import Artifact, write_atomic
@@ -72,7 +72,7 @@ def recall(root: Path, work: Work) -> Artifact | None:
     try:
         entry = msgspec.json.decode(path.read_bytes(), type=_Entry)
         artifact = resolve(root, entry.ref, work.kind, work.task)
-    except (OSError, EyecliError, msgspec.MsgspecError):
+    except (OSError, EyecliError, *DAMAGED):
         return None
     return artifact if artifact.manifest.digest == entry.digest else None
 

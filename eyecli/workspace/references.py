@@ -62,7 +62,7 @@ def resolve(
 
 def _find(root: Path, text: str, kind: str | None, task: str | None) -> Artifact:
     folder = Path(text)
-    if (folder / MANIFEST).is_file():
+    if _is_artifact(folder):
         return _from_path(root, folder)
     match = DIGEST.fullmatch(text)
     if match:
@@ -73,6 +73,13 @@ def _find(root: Path, text: str, kind: str | None, task: str | None) -> Artifact
             f"'{text}' is no reference", "write kind/task[@vN|@latest|@alias], a digest or a path"
         )
     return select(root, match["family"] or _default_family(root, kind, task), match["selector"])
+
+
+def _is_artifact(folder: Path) -> bool:
+    try:
+        return (folder / MANIFEST).is_file()
+    except OSError:  # longer than any file name
+        return False
 
 
 def _default_family(root: Path, kind: str | None, task: str | None) -> str:

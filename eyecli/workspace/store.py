@@ -22,6 +22,7 @@ from eyecli.workspace.manifest import (
     canonical,
     read_manifest,
     sha256_file,
+    sums,
 )
 
 FORMAT = {"format": 1}
@@ -49,7 +50,8 @@ def open_workspace(root: Path, *, create: bool = False) -> Path:
     root = root.absolute()
     mark = root / "format.json"
     if not mark.is_file():
-        if root.exists() and (not root.is_dir() or _has_other_content(root)):
+        # Another process may have made it since: it writes the mark before anything else.
+        if root.exists() and _has_other_content(root) and not mark.is_file():
             raise DataError(
                 f"{root} is not an eyecli workspace (no format.json) and not empty",
                 "name another folder with --workspace",
@@ -69,6 +71,8 @@ def open_workspace(root: Path, *, create: bool = False) -> Path:
 
 def _has_other_content(root: Path) -> bool:
     """Tell whether a folder holds more than settings, or the first steps of another process."""
+    if not root.is_dir():
+        return True
     names = (path.name for path in root.iterdir())
     return any(not name.startswith(".") and name != "eyecli.toml" for name in names)
 
@@ -171,10 +175,7 @@ def publish(root: Path, folder: Path, manifest: Manifest) -> Artifact:
     that a crash leaves either the whole artifact or only a folder in ``tmp/``.
     """
     (folder / MANIFEST).write_bytes(canonical(manifest) + b"\n")
-    listed = {path: entry.sha256 for path, entry in manifest.files.items()}
-    listed[MANIFEST] = sha256_file(folder / MANIFEST)
-    sums = "".join(f"{digest}  {path}\n" for path, digest in sorted(listed.items()))
-    (folder / SUMS).write_text(sums)
+    (folder / SUMS).write_bytes(sums(manifest.files, sha256_file(folder / MANIFEST)))
     seal(folder)
     family_ref = family(manifest.kind, manifest.task, manifest.name)
     parent = root / family_ref

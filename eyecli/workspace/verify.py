@@ -5,7 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from eyecli.errors import DataError
-from eyecli.workspace.manifest import MANIFEST, SUMS, content_digest, read_manifest, sha256_file
+from eyecli.workspace.manifest import (
+    MANIFEST,
+    SUMS,
+    Manifest,
+    content_digest,
+    read_manifest,
+    sha256_file,
+    sums,
+)
 
 
 def damages(folder: Path) -> list[str]:
@@ -18,34 +26,34 @@ def damages(folder: Path) -> list[str]:
     """
     try:
         manifest = read_manifest(folder)
-        sums = _read_sums(folder / SUMS)
-    except (DataError, OSError, ValueError) as error:
-        return [str(error)]
-    expected = {path: entry.sha256 for path, entry in manifest.files.items()}
+    except DataError as error:
+        return [error.message]
     found = []
     if content_digest(manifest.kind, manifest.task, manifest.files) != manifest.digest:
         found.append(f"{folder / MANIFEST}: its file list does not have the digest it states")
-    if {path: digest for path, digest in sums.items() if path != MANIFEST} != expected:
-        found.append(f"{folder / SUMS}: does not agree with {MANIFEST}")
-    expected[MANIFEST] = sums.get(MANIFEST, "")
-    for path, digest in sorted(expected.items()):
+    found += _compare_sums(folder, manifest)
+    for path, entry in sorted(manifest.files.items()):
         if not (folder / path).is_file():
             found.append(f"{folder / path}: missing")
-        elif sha256_file(folder / path) != digest:
+        elif sha256_file(folder / path) != entry.sha256:
             found.append(f"{folder / path}: content changed (sha256 differs)")
-    present = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+    present = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir()}
     found += [
         f"{folder / path}: not part of the artifact"
-        for path in sorted(present - set(expected) - {SUMS})
+        for path in sorted(present - {*manifest.files, MANIFEST, SUMS})
     ]
     return found
 
 
-def _read_sums(path: Path) -> dict[str, str]:
-    sums = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        digest, separator, name = line.partition("  ")
-        if not separator or len(digest) != 64:
-            raise ValueError(f"{path}: line {number} is damaged")
-        sums[name] = digest
-    return sums
+def _compare_sums(folder: Path, manifest: Manifest) -> list[str]:
+    path = folder / SUMS
+    if not path.is_file():
+        return [f"{path}: missing"]
+    expected = set(sums(manifest.files, sha256_file(folder / MANIFEST)).split(b"\n"))
+    lines = path.read_bytes().split(b"\n")
+    wrong = expected ^ set(lines)
+    if wrong and all(line.endswith(b"  " + MANIFEST.encode()) for line in wrong):
+        return [f"{folder / MANIFEST}: content changed, or its line in {SUMS}"]
+    if wrong or len(lines) != len(expected):
+        return [f"{path}: does not agree with {MANIFEST}"]
+    return []

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from eyecli.coreml import package, proto
-from eyecli.lazy import coreml_messages
+from eyecli.mlprogram import coreml_messages
 
 
 @dataclass

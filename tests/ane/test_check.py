@@ -98,7 +98,7 @@ def test_the_worst_finding_decides_and_all_are_kept(tmp_path: Path) -> None:
 def test_a_flexible_shape_has_no_size(tmp_path: Path) -> None:
     """A dimension that is not fixed must not be taken for zero."""
     from eyecli.ane.check import operations
-    from eyecli.lazy import read_coreml
+    from eyecli.mlprogram import read_coreml
 
     function = read_coreml(write(tmp_path, conv((3, 3)))).mlProgram.functions["main"]
     for op in function.block_specializations["CoreML8"].operations:

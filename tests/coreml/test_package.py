@@ -10,7 +10,7 @@ import pytest
 from eyecli.coreml import package
 from eyecli.coreml.heads import make_head, write_head
 from eyecli.errors import DataError
-from eyecli.lazy import MODEL_FILE, WEIGHT_FILE, coreml_messages
+from eyecli.mlprogram import MODEL_FILE, WEIGHT_FILE, coreml_messages
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from eyecli.coreml import parity
 from eyecli.coreml.convert import Contract, convert
 from eyecli.coreml.heads import apply_head_fp16, write_head
 from eyecli.errors import CheckError, DataError
-from eyecli.lazy import WEIGHT_FILE
+from eyecli.mlprogram import WEIGHT_FILE
 
 pytest_plugins = ["coreml_models"]
 

@@ -14,7 +14,7 @@ from eyecli.data.prepared import Prepared
 from eyecli.data.split import Split, group_ids, parts_of
 from eyecli.evaluation.baselines import REGISTRY, Known
 from eyecli.evaluation.bootstrap import STATISTICS
-from eyecli.evaluation.findings import Findings, Metric, paired
+from eyecli.evaluation.findings import Difference, Findings, Metric, paired
 from eyecli.evaluation.plots import error_curves, screen_map
 from eyecli.evaluation.stage import EvaluateSettings
 from eyecli.metrics.gaze import angle_deg, euclidean, px_to_cm
@@ -65,6 +65,7 @@ def findings(
             predictors["model"], target, prepared.setup["unit"], prepared.setup["unit"] == "px"
         ),
     }
+    comparisons: dict[str, list[Difference]] = {}
     rows, calibrated = calibrate_users(table, embedding, prepared, settings.calibration_points)
     if len(rows):
         held = table.iloc[rows].reset_index(drop=True)
@@ -74,14 +75,17 @@ def findings(
         }
         for name, prediction in pairs.items():
             metrics += summarise(name, held, prediction, target[rows], units)
-        plots["Before and after calibration, on held-out points"] = error_curves(
-            {name: error_of(p, target[rows]) for name, p in pairs.items()}, unit
+        held_errors = {name: error_of(p, target[rows]) for name, p in pairs.items()}
+        plots["Before and after calibration, on held-out points"] = error_curves(held_errors, unit)
+        comparisons["After calibration, on held-out points"] = paired(
+            held_errors, held["group"].to_numpy(), of="after calibration"
         )
         notes.append(
             f"Calibration: up to {settings.calibration_points} points of each test subject and "
             f"fold calibrate, the {len(rows)} frames of the other points are counted."
         )
-    return Findings(metrics, paired(errors, table["group"].to_numpy()), unit, notes, plots)
+    differences = paired(errors, table["group"].to_numpy())
+    return Findings(metrics, differences, unit, notes, plots, comparisons)
 
 
 def _notes(table: pd.DataFrame, prepared: Prepared, split: Split) -> list[str]:

@@ -6,7 +6,8 @@ from types import ModuleType
 
 import pytest
 
-from eyecli.lazy import coreml_messages, coremltools, without_tensorflow
+from eyecli.lazy import coremltools, without_tensorflow
+from eyecli.mlprogram import coreml_messages
 
 
 def output(code: str) -> str:
@@ -18,7 +19,8 @@ def output(code: str) -> str:
 def test_messages_come_without_coremltools_which_still_imports_afterwards() -> None:
     assert (
         output(
-            "import sys; from eyecli.lazy import coreml_messages, coremltools\n"
+            "import sys; from eyecli.lazy import coremltools\n"
+            "from eyecli.mlprogram import coreml_messages\n"
             "ours = coreml_messages('Model_pb2').Model(specificationVersion=7)\n"
             "assert 'coremltools' not in sys.modules\n"
             "ct = coremltools()\n"
