@@ -34,8 +34,9 @@ MIN_POINTS_AFFINE = 5
 # Ridge penalties in units of the mean variance of the standardised embedding, two a decade:
 # from nearly none to "the embedding does not matter".
 ALPHAS = np.logspace(-4, 1, 11)
-# Above this many points the choice among 22 ridge settings biases their error by less than a
-# tenth of its standard error, and the second leave-out would cost more than it tells.
+# Above this many points the error keeps the flattery of the choice among 22 ridge settings: on
+# average 0.1 of its standard error with 155 and 400 points (0.3 with 9), against a second
+# leave-out whose cost grows with the square of the points (0.1 s at 400).
 NESTED_POINTS = 400
 
 
@@ -276,11 +277,9 @@ def _leave_out(m: Floats, e: Floats, nested: bool) -> tuple[Floats, Floats]:
         return once, np.broadcast_to(_lengths(once).mean(axis=0), (p, 2))
     det = np.outer(d, d) - m**2
     np.fill_diagonal(det, 1.0)
-    # Residual of j with {i, j} left out, rows i.
+    # Residual of j with {i, j} left out, rows i; zero where i is j.
     both = (d[:, None, None] * e[None] - m[:, :, None] * e[:, None]) / det[:, :, None]
-    error = _lengths(both)
-    error[np.arange(p), np.arange(p)] = 0.0
-    return once, error.sum(axis=1) / (p - 1)
+    return once, _lengths(both).sum(axis=1) / (p - 1)
 
 
 def _lengths(e: Floats) -> Floats:

@@ -173,7 +173,8 @@ def shift_p_value(error: Floats) -> float:
     Hotelling's test for noise of the same size on both axes: with the mean ``m`` and the squared
     deviations ``S``, ``F = n (n - 1) |m|^2 / S`` has 2 and 2 (n - 1) degrees of freedom, and
     that distribution's tail is ``(1 + F / (n - 1))^-(n - 1)``. It asks whether there is a shift
-    at all and so finds shifts of half the size that a test of the errors' lengths needs.
+    at all: with 9 points and noise of 0.8 cm it finds half of the shifts of 0.8 cm, a paired test
+    of the errors' lengths half of those of 1.4 cm.
 
     Parameters
     ----------

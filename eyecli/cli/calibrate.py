@@ -21,7 +21,7 @@ TASK = "gaze"
 
 
 @command(app, "user")
-def user(
+def calibrate_user(
     shell: Shell,
     calibration: Annotated[
         str,
@@ -34,9 +34,7 @@ def user(
         str | None, typer.Option(help="The frozen base model; the latest by default.")
     ] = None,
     fold: Annotated[int, typer.Option(help="Fold of a cross-validated model.")] = -1,
-    name: Annotated[
-        str | None, typer.Option("--user", help="Name of the user in the reference.")
-    ] = None,
+    user: Annotated[str | None, typer.Option(help="Name of the user in the reference.")] = None,
 ) -> Result:
     """Fit identity, bias, affine or ridge, chosen by leave-one-point-out error.
 
@@ -52,7 +50,7 @@ def user(
         users, origin = _from_embeddings(path, base, fold)
     else:
         users, origin = _from_images(shell, path, base, fold)
-    if name and len(users) > 1:
+    if user and len(users) > 1:
         raise DataError(f"{calibration}: {len(users)} users, --user names one", "leave it out")
     if shell.dry_run:
         lines = [f"{len(samples)} samples of {len(set(samples.point))} points" for samples in users]
@@ -62,7 +60,7 @@ def user(
     refused: list[EyecliError] = []
     for samples in users:
         try:
-            outcome = calibrate(root, TASK, samples, origin, name, force=shell.force)
+            outcome = calibrate(root, TASK, samples, origin, user, force=shell.force)
         except EyecliError as error:
             # The others of a file are not lost because one user is refused.
             if len(users) == 1:

@@ -24,18 +24,18 @@ def check_ane(shell: Shell, coreml: Reference = None) -> Result:
     from eyecli.ane.stage import REPORT, check_ane
     from eyecli.coreml.stage import PACKAGE
 
+    source = None
     if coreml and coreml.rstrip("/").endswith(".mlpackage"):
-        package = Path(coreml).absolute()
-        name = check_name(package.stem.replace(" ", "-"), "package name")
-        outcome = check_ane(shell.open(create=True), package, "any", name, None, force=shell.force)
+        package, task = Path(coreml).absolute(), "any"
+        name: str | None = check_name(package.stem.replace(" ", "-"), "package name")
     else:
-        root = shell.open()
-        source = resolve(root, coreml, "coreml")
+        source = resolve(shell.open(), coreml, "coreml")
         shell.say_input(coreml, source.ref)
-        manifest = source.manifest
-        outcome = check_ane(
-            root, source.path / PACKAGE, manifest.task, manifest.name, source, force=shell.force
-        )
+        package = source.path / PACKAGE
+        task, name = source.manifest.task, source.manifest.name
+    if shell.dry_run:
+        return Result([f"would check {package}"], {"package": str(package)})
+    outcome = check_ane(shell.open(create=True), package, task, name, source, force=shell.force)
     summary = outcome.artifact.manifest.summary
     for status, count in summary["counts"].items():
         if count:

@@ -6,6 +6,7 @@ third-party code prints included, goes to stderr.
 
 from __future__ import annotations
 
+import ctypes
 import dataclasses
 import inspect
 import json
@@ -129,7 +130,7 @@ MAKING: dict[str, tuple[Any, Any]] = {
 
 def group(help: str) -> typer.Typer:
     """Return an app for a group of commands; it stays a group even with one command."""
-    app = typer.Typer(add_completion=False, no_args_is_help=True, help=help)
+    app = typer.Typer(add_completion=False, help=help)
     app.callback(help=help)(lambda: None)
     return app
 
@@ -196,14 +197,17 @@ def _flags(settings: Sequence[type]) -> dict[str, tuple[Any, Any]]:
 
 
 def _check_config(context: Any) -> None:
-    """Refuse keys of eyecli.toml that the command does not know."""
-    known = {parameter.name for parameter in context.command.params}
-    for key in context.default_map or {}:
-        if key not in known:
-            raise UsageError(
-                f"eyecli.toml: `{context.command_path}` has no setting '{key}'",
-                suggest(key, known - {"help"}),
-            )
+    """Refuse keys of eyecli.toml that the command, or a group above it, does not know."""
+    while context:
+        tables = set(getattr(context.command, "list_commands", lambda _: [])(context))
+        known = tables or {parameter.name for parameter in context.command.params} - {"help"}
+        for key in context.default_map or {}:
+            if key not in known:
+                raise UsageError(
+                    f"eyecli.toml: `{context.command_path}` has no setting '{key}'",
+                    suggest(key, known),
+                )
+        context = context.parent
 
 
 def _run(function: Callable[..., Result], settings: Sequence[type], values: dict[str, Any]) -> int:
@@ -223,6 +227,8 @@ def _run(function: Callable[..., Result], settings: Sequence[type], values: dict
         with only_results_on_stdout() as stdout:
             result = function(shell, *built, **values)
             write_result(stdout, result, shell.json)
+    except KeyboardInterrupt:
+        return report_interrupt()
     except EyecliError as error:
         return report_error(error, shell.json)
     except OSError as error:
@@ -247,6 +253,8 @@ def only_results_on_stdout() -> Iterator[int]:
         yield stdout
     finally:
         sys.stdout.flush()
+        # What C code has printed is still in its own buffer.
+        ctypes.CDLL(None).fflush(None)
         os.dup2(stdout, 1)
         os.close(stdout)
 
@@ -280,6 +288,12 @@ def report_error(error: EyecliError, as_json: bool) -> int:
         sys.stdout.write(json.dumps(envelope, indent=2, ensure_ascii=False) + "\n")
         sys.stdout.flush()
     return error.exit_code
+
+
+def report_interrupt() -> int:
+    """Say that Ctrl-C was heard."""
+    sys.stderr.write("interrupted\n")
+    return 130
 
 
 def report_unexpected(error: Exception, as_json: bool, debug: bool) -> int:

@@ -22,12 +22,13 @@ def coreml(shell: Shell, settings: ExportSettings, model: Reference = None) -> R
     root = shell.open()
     artifact = resolve(root, model, None if model and not model.startswith("@") else "model")
     shell.say_input(model, artifact.ref)
-    if artifact.manifest.kind == "head":
-        return published(export_head(root, artifact, force=shell.force))
-    artifact = resolve(root, model, "model")
+    if artifact.manifest.kind != "head":
+        artifact = resolve(root, model, "model")
     if shell.dry_run:
         line = f"would export {artifact.ref}"
         return Result([line], {"model": artifact.ref})
+    if artifact.manifest.kind == "head":
+        return published(export_head(root, artifact, force=shell.force))
     task = load_task(artifact.manifest.task)
     prepared, split = input_of(root, artifact, "prepared"), input_of(root, artifact, "split")
     outcome = export_model(
@@ -36,6 +37,6 @@ def coreml(shell: Shell, settings: ExportSettings, model: Reference = None) -> R
     summary = outcome.artifact.manifest.summary
     shell.say(
         f"parity: {summary['parity_samples']} samples, worst difference "
-        f"{summary['parity_worst_relative']:.2g} of an output's spread"
+        f"{summary['parity_worst_relative']:.2g} of an output's scale"
     )
     return published(outcome)

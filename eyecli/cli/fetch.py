@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
 
 from eyecli.cli.contract import Result, Shell, command, group, published
-from eyecli.errors import UsageError, suggest
+from eyecli.errors import DataError, UsageError, suggest
 
 app = group("Bring raw data into the workspace.")
 Name = Annotated[str | None, typer.Option(help="Third part of the reference.")]
@@ -45,8 +47,6 @@ def sample(
     name: Name = None,
 ) -> Result:
     """Small generated data to try a task with: made here, without a network."""
-    from eyecli.synthesis.gaze_table import write_gaze_table
-
     if task not in SAMPLES:
         raise UsageError(f"no sample for '{task}'", suggest(task, SAMPLES))
     target = folder or shell.workspace / "samples" / f"{task}-{subjects}-{points}-{frames}-{seed}"
@@ -54,16 +54,36 @@ def sample(
         line = f"{subjects * points * frames} samples would be written to {target}"
         return Result([line], {"samples": subjects * points * frames, "folder": str(target)})
     shell.open(create=True)
-    if not (target / "provenance.json").is_file():
-        write_gaze_table(target, subjects, points, frames, seed)
+    _render(target, subjects, points, frames, seed)
     return fetch_folder(shell, target, "image-table", name, "CC0-1.0", synthetic=True)
+
+
+def _render(target: Path, subjects: int, points: int, frames: int, seed: int) -> None:
+    """Write the sample, whole or not at all, unless it is there."""
+    from eyecli.synthesis.gaze_table import write_gaze_table
+
+    wanted = {"subjects": subjects, "points": points, "frames": frames}
+    try:
+        found = json.loads((target / "provenance.json").read_bytes())
+        if found["seed"] == seed and wanted.items() <= found["parameters"].items():
+            return
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        pass
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise DataError(
+            f"{target} is not empty and does not hold this sample", "name another --folder"
+        )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=".sample-", dir=target.parent) as temporary:
+        write_gaze_table(Path(temporary, "data"), subjects, points, frames, seed)
+        Path(temporary, "data").replace(target)
 
 
 def fetch_folder(
     shell: Shell, folder: Path, layout: str | None, name: str | None, licence: str, synthetic: bool
 ) -> Result:
     """Fetch a folder, or with ``--dry-run`` say what it is."""
-    from eyecli.sources.source import fetch_path, recognise
+    from eyecli.sources.source import check_folder, fetch_path, find_layout
     from eyecli.sources.tree import walk
     from eyecli.tasks.base import all_layouts
     from eyecli.workspace.references import check_name
@@ -71,10 +91,11 @@ def fetch_folder(
     if name:
         check_name(name, "--name")
     if shell.dry_run:
-        files = [path for path, _ in walk(folder)]
+        check_folder(folder)
+        files = [path for path, _ in walk(folder.absolute(), shell.workspace.absolute())]
         if not files:
-            raise UsageError(f"{folder}: no files")
-        task, found = recognise(files, all_layouts(), folder) if not layout else ("", layout)
+            raise DataError(f"{folder}: no files", "name a folder with data in it")
+        task, found = find_layout(files, all_layouts(), folder, layout)
         return Result(
             [f"{len(files)} files, layout {found}"],
             {"files": len(files), "layout": found, "task": task},

@@ -12,9 +12,12 @@ if not (sys.stdout.isatty() and sys.stderr.isatty()):
     # Boxes are for terminals; without them help is plain text and twice as fast.
     os.environ.setdefault("TYPER_USE_RICH", "0")
 
+# A broken image is reported in our words, with its row.
+os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
+
 import typer
 
-from eyecli.cli.contract import report_error, report_unexpected
+from eyecli.cli.contract import report_error, report_interrupt, report_unexpected
 from eyecli.cli.tree import root_command
 from eyecli.errors import EyecliError, UsageError
 
@@ -46,8 +49,7 @@ def run(arguments: list[str]) -> int:
     except EyecliError as error:
         return report_error(error, as_json)
     except (KeyboardInterrupt, typer.Abort):
-        sys.stderr.write("interrupted\n")
-        return 130
+        return report_interrupt()
     except BrokenPipeError:
         # The reader has gone (`eyecli ... | head`); nothing is left to say to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -73,16 +75,22 @@ def read_config(path: Path) -> dict[str, Any]:
     Raises
     ------
     UsageError
-        If the file is no TOML; the line is named.
+        If the file is no TOML (the line is named), or a setting is outside a command's table.
     """
     if not path.is_file():
         return {}
     import tomllib
 
     try:
-        return _underscored(tomllib.loads(path.read_text(encoding="utf-8")))
+        config = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: {error}") from error
+    for key, value in config.items():
+        if not isinstance(value, dict):
+            raise UsageError(
+                f"{path}: '{key}' stands outside a table", "begin with a command: [train.gaze]"
+            )
+    return _underscored(config)
 
 
 def _underscored(table: dict[str, Any]) -> dict[str, Any]:

@@ -27,7 +27,9 @@ def _register(task: Task) -> None:
         shell.say_input(source, artifact.ref)
         if shell.dry_run:
             lines = check_source(root, artifact, task.read_raw, settings)
-            return Result(lines, {"source": artifact.ref, "lines": lines})
+            # Two lines of counts, then the problems.
+            found = {"source": artifact.ref, "lines": lines}
+            return Result(lines, found, exit_code=3 if len(lines) > 2 else 0)
         prepared, made = prepare(
             root, task.name, artifact, task.read_raw, settings, split, force=shell.force
         )

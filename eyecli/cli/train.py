@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -43,10 +44,14 @@ def _register(task: Task) -> None:
         root = shell.open()
         data = resolve(root, prepared, "prepared", task.name)
         shell.say_input(prepared, data.ref)
-        chosen = _choose_split(shell, data, split, settings.seed)
+        chosen, scheme = _choose_split(root, data, split)
         if shell.dry_run:
-            line = f"would train on {data.ref} with {chosen.ref}"
-            return Result([line], {"prepared": data.ref, "split": chosen.ref})
+            what = f"a new split {scheme} like {chosen.ref}" if scheme else chosen.ref
+            line = f"would train on {data.ref} with {what}"
+            return Result([line], {"prepared": data.ref, "split": chosen.ref, "scheme": scheme})
+        if scheme:
+            chosen = _split_anew(root, data, chosen, scheme, settings.seed)
+        shell.say(f"split: {chosen.ref} ({chosen.manifest.summary['scheme']})")
         model, predicted = train(
             root, task.name, task.module(task.learning), data, chosen, settings, force=shell.force
         )
@@ -54,20 +59,20 @@ def _register(task: Task) -> None:
         return published(model)
 
 
-def _choose_split(shell: Shell, prepared: Artifact, text: str | None, seed: int) -> Artifact:
-    """Return the split named, or made anew by a scheme with the earlier split's grouping."""
-    root = shell.open()
+def _choose_split(root: Path, prepared: Artifact, text: str | None) -> tuple[Artifact, str | None]:
+    """Return the split named, or the latest and the scheme by which to make another."""
     if text and ("/" in text or text.startswith("@")):
-        split = resolve(root, text, "split", prepared.manifest.task)
-    else:
-        split = latest_split(root, prepared)
-        if text:
-            parse_scheme(text)
-            earlier = split.manifest.params
-            settings = SplitSettings(text, earlier["group"], seed, earlier["unsafe_split"])
-            split = split_prepared(root, prepared, settings).artifact
-    shell.say(f"split: {split.ref} ({split.manifest.summary['scheme']})")
-    return split
+        return resolve(root, text, "split", prepared.manifest.task), None
+    if text:
+        parse_scheme(text)
+    return latest_split(root, prepared), text
+
+
+def _split_anew(root: Path, prepared: Artifact, like: Artifact, scheme: str, seed: int) -> Artifact:
+    """Make another split with an earlier one's grouping."""
+    earlier = like.manifest.params
+    settings = SplitSettings(scheme, earlier["group"], seed, earlier["unsafe_split"])
+    return split_prepared(root, prepared, settings).artifact
 
 
 for _name in NAMES:

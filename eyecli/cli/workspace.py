@@ -11,7 +11,7 @@ from eyecli.cli.contract import Result, Shell, artifact_document, command, group
 from eyecli.errors import UsageError
 from eyecli.workspace.aliases import alias_history, list_aliases, set_alias
 from eyecli.workspace.lineage import lineage
-from eyecli.workspace.references import resolve
+from eyecli.workspace.references import check_name, resolve
 from eyecli.workspace.store import artifacts, versions
 from eyecli.workspace.verify import damages
 
@@ -122,7 +122,7 @@ def alias(
         raise UsageError(f"{artifact.ref} is not in this workspace")
     family, version = artifact.ref.rsplit("@v", 1)
     if name:
-        set_alias(root, family, name, int(version), artifact.manifest.digest)
+        set_alias(root, family, check_name(name, "alias"), int(version), artifact.manifest.digest)
         return Result([f"{family}@{name}"], {"alias": f"{family}@{name}", "ref": artifact.ref})
     history = {
         known: [

@@ -30,9 +30,12 @@ from eyecli.workspace.store import Artifact
 PACKAGE = "model.mlpackage"
 PARITY = "parity.json"
 SAMPLES = 32
-# Largest difference that may stay, as a share of an output's standard deviation over the samples:
-# float16 rounding stays a factor of ten below it, any real fault lies far above.
-TOLERANCE = 0.02
+# Largest difference that may stay, as a share of an output's scale: rounding to float16 stays
+# below it, faults lie far above.
+TOLERANCE = 0.01
+# An output that varies less than this share of its scale over the samples proves nothing: every
+# fault would pass unseen.
+DISCRIMINATING = 0.1
 
 
 @dataclass(frozen=True)
@@ -90,18 +93,20 @@ def export_model(
             package = convert(network, contract, folder / PACKAGE, settings.deployment_target)
         samples = _samples(prepared, split, partition, list(facts["names"]))
         differences = compare(network, package, contract, samples, half=True)
-        spread = _spread(network, contract, samples)
+        scales = _scale_and_spread(network, contract, samples)
         parity = {
             name: {
                 "max": difference.max,
                 "mean": difference.mean,
-                "spread": spread[name],
-                "relative": difference.max / spread[name] if spread[name] else float("inf"),
+                "scale": scale,
+                "relative": difference.max / scale if scale else float("inf"),
+                "discriminates": spread / scale if scale else 0.0,
             }
             for name, difference in differences.items()
+            for scale, spread in [scales[name]]
         }
         count = len(next(iter(samples.values())))
-        _require(parity)
+        require_parity(parity)
         content = {"samples": count, "tolerance": TOLERANCE, "arithmetic": "float16, emulated",
                    "outputs": parity}  # fmt: skip
         (folder / PARITY).write_bytes(msgspec.json.encode(content, order="deterministic") + b"\n")
@@ -127,29 +132,58 @@ def _samples(
     return {name: data.arrays.take(name, rows).astype(np.float32) for name in names}
 
 
-def _spread(network: Any, contract: Any, samples: dict[str, np.ndarray]) -> dict[str, float]:
-    """Standard deviation of every output over the samples, in the contract's units."""
+def _scale_and_spread(
+    network: Any, contract: Any, samples: dict[str, np.ndarray]
+) -> dict[str, tuple[float, float]]:
+    """Scale of every output, and its standard deviation over the samples.
+
+    The scale is that of the targets where the contract has one, else the root mean square.
+    """
     import keras
 
     feed = {}
     for name, values in samples.items():
         entry = contract.inputs.get(name)
         feed[name] = values * entry.scale + entry.offset if entry else values
-    spread = {}
-    for name, values in network(feed, training=False).items():
-        deviation = np.asarray(keras.ops.convert_to_numpy(values)).std(axis=0)
+    found = {}
+    for name, tensor in network(feed, training=False).items():
+        values = np.asarray(keras.ops.convert_to_numpy(tensor), np.float64)
+        spread = values.std(axis=0).ravel()
         entry = contract.outputs.get(name)
-        spread[name] = float((deviation.ravel() * (entry.scale if entry else 1.0)).mean())
-    return spread
+        if entry:
+            unit = np.asarray(entry.scale, np.float64)
+            found[name] = (float(unit.mean()), float((spread * unit).mean()))
+        else:
+            found[name] = (float(np.sqrt((values**2).mean())), float(spread.mean()))
+    return found
 
 
-def _require(parity: Mapping[str, Mapping[str, float]]) -> None:
+def require_parity(parity: Mapping[str, Mapping[str, float]]) -> None:
+    """Refuse an export that differs from Keras, or a model on which none would show.
+
+    Parameters
+    ----------
+    parity
+        Output to ``max``, ``relative`` (difference by scale) and ``discriminates``.
+
+    Raises
+    ------
+    CheckError
+        Naming the output and the figures.
+    """
     for name, entry in parity.items():
         if not entry["relative"] <= TOLERANCE:
             raise CheckError(
                 f"Core ML and Keras differ on output {name}: at most {entry['max']:.4g}, which is "
-                f"{entry['relative']:.2g} of its spread ({TOLERANCE} is allowed)",
+                f"{entry['relative']:.2g} of its scale ({TOLERANCE} is allowed)",
                 "nothing was published; retrain, or look for values beyond float16",
+            )
+        if entry["discriminates"] < DISCRIMINATING:
+            raise CheckError(
+                f"not discriminating: output {name} varies by {entry['discriminates']:.2g} of its "
+                f"scale over the validation samples ({DISCRIMINATING} is needed), so that parity "
+                "would prove nothing",
+                "nothing was published; train the model longer or on more data",
             )
 
 

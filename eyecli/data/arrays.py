@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from tokenize import TokenError
 
 import msgspec
 import numpy as np
@@ -12,6 +13,8 @@ from eyecli.errors import DataError
 
 SHARD_BYTES = 256 * 2**20
 INDEX = "arrays.json"
+# What NumPy raises on a damaged .npy: its header is the text of a Python literal.
+NPY_ERRORS = (OSError, ValueError, TypeError, SyntaxError, TokenError)
 
 
 class ArraySpec(msgspec.Struct, frozen=True):
@@ -94,6 +97,20 @@ def shard_name(name: str, shard: int) -> str:
     return f"{name}-{shard:05d}.npy"
 
 
+def read_npy(path: Path) -> np.ndarray:
+    """Map a ``.npy`` file; unlike `numpy.load`, nothing else, and never Python objects.
+
+    Raises
+    ------
+    DataError
+        If it is missing or damaged.
+    """
+    try:
+        return np.lib.format.open_memmap(path, mode="r")
+    except NPY_ERRORS as error:
+        raise DataError(f"{path}: damaged array: {error}", "eyecli workspace verify") from error
+
+
 class Arrays:
     """Named arrays in a folder, read by row number without loading what is not asked for.
 
@@ -108,7 +125,9 @@ class Arrays:
         try:
             self._layouts = msgspec.json.decode(path.read_bytes(), type=dict[str, _Layout])
         except (OSError, msgspec.MsgspecError) as error:
-            raise DataError(f"{path}: no array index: {error}") from error
+            raise DataError(
+                f"{path}: no array index: {error}", "eyecli workspace verify"
+            ) from error
         self._folder = folder
         self._shards: dict[str, list[np.ndarray]] = {}
 
@@ -130,7 +149,8 @@ class Arrays:
         layout = self._layouts[name]
         if name not in self._shards:
             self._shards[name] = [
-                self._open(name, shard) for shard in range(-(-layout.rows // layout.rows_per_shard))
+                self._open(layout, name, shard)
+                for shard in range(-(-layout.rows // layout.rows_per_shard))
             ]
         out = np.empty((len(rows), *layout.spec.shape), dtype=layout.spec.dtype)
         shards = self._shards[name]
@@ -139,9 +159,14 @@ class Arrays:
             out[position] = shards[shard][offset]
         return out
 
-    def _open(self, name: str, shard: int) -> np.ndarray:
+    def _open(self, layout: _Layout, name: str, shard: int) -> np.ndarray:
         path = self._folder / shard_name(name, shard)
-        try:
-            return np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as error:
-            raise DataError(f"{path}: damaged array: {error}", "eyecli workspace verify") from error
+        rows = min(layout.rows_per_shard, layout.rows - shard * layout.rows_per_shard)
+        shape, dtype = (rows, *layout.spec.shape), np.dtype(layout.spec.dtype)
+        values = read_npy(path)
+        if values.shape != shape or values.dtype != dtype:
+            raise DataError(
+                f"{path}: damaged array: {values.shape} {values.dtype}, expected {shape} {dtype}",
+                "eyecli workspace verify",
+            )
+        return values

@@ -64,7 +64,8 @@ def find_leaks(
         Empty if the split is clean.
     """
     leaks = [Leak(group, group, "group in two parts") for group in shared_groups(split)]
-    pairs = list(identical_pairs(samples, digests))
+    # Two samples may share more than one file, such as both eyes.
+    pairs = list(dict.fromkeys(identical_pairs(samples, digests)))
     if not pairs:
         return leaks
     parts = [parts_of(split, partition, groups) for partition in split.partitions]

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -37,7 +37,7 @@ class SplitSettings:
     split: str = setting(
         "holdout", "holdout[:0.2], kfold:5, kfold:5x3 (drawn 3 times) or leave-one-group-out."
     )
-    group: str = setting(
+    group: Literal["subject", "none"] = setting(
         "subject", "Keep together: subject, or none (by sample: not subject-independent)."
     )
     seed: int = setting(0, "Seed of the draw.")
@@ -205,15 +205,17 @@ def plan_split(
     CheckError
         If groups are unknown, or the split leaks and that was not accepted with a reason.
     """
+    # It becomes part of the first line of every report.
+    accepted = " ".join(settings.unsafe_split.split())
     groups = group_ids(samples, subjects, settings.group)
     split = make_split(groups, settings.split, settings.seed)
     leaks = find_leaks(samples, groups, digests, split)
     reasons = []
     if settings.group == "none":
         reasons.append("--group none: no subjects are kept apart")
-    if leaks and settings.unsafe_split:
-        log.warning("%d leaks accepted: %s", len(leaks), settings.unsafe_split)
-        reasons.append(f"{len(leaks)} leaks accepted: {settings.unsafe_split}")
+    if leaks and accepted:
+        log.warning("%d leaks accepted: %s", len(leaks), accepted)
+        reasons.append(f"{len(leaks)} leaks accepted: {accepted}")
     else:
         refuse_leaks(leaks)
     return msgspec.structs.replace(

@@ -52,8 +52,18 @@ class Prepared:
 
 
 def open_prepared(artifact: Artifact) -> Prepared:
-    """Read a prepared artifact; the index and the arrays only when they are used."""
-    setup = msgspec.json.decode((artifact.path / SETUP).read_bytes())
+    """Read a prepared artifact; the index and the arrays only when they are used.
+
+    Raises
+    ------
+    DataError
+        If it is damaged.
+    """
+    path = artifact.path / SETUP
+    try:
+        setup = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+    except (OSError, msgspec.MsgspecError) as error:
+        raise DataError(f"{path}: damaged: {error}", "eyecli workspace verify") from error
     return Prepared(artifact, setup)
 
 
@@ -69,17 +79,25 @@ def read_split(artifact: Artifact) -> Split:
     try:
         return msgspec.json.decode(path.read_bytes(), type=Split)
     except (OSError, msgspec.MsgspecError) as error:
-        raise DataError(f"{path}: damaged split: {error}") from error
+        raise DataError(f"{path}: damaged split: {error}", "eyecli workspace verify") from error
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """Read a CSV of an artifact: ids and names stay text (``007`` is no number)."""
+    """Read a CSV of an artifact: ids and names stay text (``007`` is no number).
+
+    Raises
+    ------
+    DataError
+        If it is missing or no CSV.
+    """
     import pandas as pd
 
     text = ("sample", "group", "subject", "session", "point", "files", "part")
-    table = pd.read_csv(path, dtype=dict.fromkeys(text, str), keep_default_na=False,
-                        na_values={})  # fmt: skip
-    return table
+    try:
+        return pd.read_csv(path, dtype=dict.fromkeys(text, str), keep_default_na=False,
+                           na_values={}, float_precision="round_trip")  # fmt: skip
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: damaged table: {error}", "eyecli workspace verify") from error
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:

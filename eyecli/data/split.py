@@ -105,11 +105,11 @@ def parse_scheme(text: str) -> Scheme:
     """
     if text == "leave-one-group-out":
         return Scheme("leave-one-group-out", folds=0)
-    match = re.fullmatch(r"kfold:(\d+)(?:x(\d+))?", text)
+    match = re.fullmatch(r"kfold:([0-9]{1,4})(?:x([0-9]{1,4}))?", text)
     if match and int(match[1]) >= 2 and int(match[2] or 1) >= 1:
         return Scheme("kfold", int(match[1]), int(match[2] or 1))
-    match = re.fullmatch(r"holdout(?::(0?\.\d+))?", text)
-    if match and (not match[1] or float(match[1]) > 0):
+    match = re.fullmatch(r"holdout(?::(0?\.[0-9]+))?", text)
+    if match and (not match[1] or 0 < float(match[1]) < 1):
         return Scheme("holdout", test=float(match[1] or HOLDOUT_TEST))
     raise UsageError(
         f"--split '{text}' is no split",
@@ -148,12 +148,21 @@ def make_split(
     ------
     DataError
         If there are fewer groups than parts: one subject only cannot be split honestly.
+    UsageError
+        If the scheme is none, or the seed negative.
     """
     plan = parse_scheme(scheme)
+    if seed < 0:
+        raise UsageError(f"--seed {seed} is negative", "use 0 or more")
     sizes, classes = _describe(groups, strata)
     names = sorted(sizes)
-    folds = plan.folds or len(names)
-    needed = max(3, folds) if plan.kind != "holdout" else 3
+    if plan.kind == "holdout":
+        shares, least = [plan.test, 1 - plan.test], [1, 2]
+    else:
+        folds = plan.folds or max(3, len(names))
+        # What is outside the test part must give a train and a validation part.
+        shares, least = [1 / folds] * folds, [2 if folds == 2 else 1] * folds
+    needed = max(3, sum(least))
     if len(names) < needed:
         what = "one subject only cannot be split" if len(names) == 1 else "nothing to split"
         raise DataError(
@@ -164,13 +173,11 @@ def make_split(
     for repeat in range(plan.repeats):
         rng = np.random.default_rng([seed, repeat])
         order = [names[i] for i in rng.permutation(len(names))]
-        if plan.kind == "holdout":
-            tests = [_deal(order, sizes, classes, [plan.test, 1 - plan.test])[0]]
-        else:
-            tests = _deal(order, sizes, classes, [1 / folds] * folds)
-        for fold, test in enumerate(tests):
-            rest = [name for name in order if name not in set(test)]
-            val = _deal(rest, sizes, classes, [VALIDATION, 1 - VALIDATION])[0]
+        tests = _deal(order, sizes, classes, shares, least)
+        for fold, test in enumerate(tests[:1] if plan.kind == "holdout" else tests):
+            held = set(test)
+            rest = [name for name in order if name not in held]
+            val = _deal(rest, sizes, classes, [VALIDATION, 1 - VALIDATION], [1, 1])[0]
             partitions.append(Partition(repeat, fold, sorted(test), sorted(val)))
     return Split(scheme, seed, names, partitions)
 
@@ -197,35 +204,39 @@ def _deal(
     sizes: Mapping[str, int],
     classes: Mapping[str, str],
     shares: Sequence[float],
+    least: Sequence[int],
 ) -> list[list[str]]:
     """Deal groups into parts of given shares of the samples, class by class.
 
-    Large groups first, each to the part that lacks most samples of its class; `order` decides
-    among equals. No part stays empty while there are enough groups.
+    Large groups first, each to the part that lacks most samples, of its class and overall. Groups
+    whose sizes agree within a power of two come as `order` has them: sorted by size to the last
+    sample, every seed would give the same parts. Each part gets at least as many groups as `least`
+    says.
     """
     parts: list[list[str]] = [[] for _ in shares]
     share = np.asarray(shares)
     have = np.zeros(len(shares))
+    owed = np.array(least)
     total = sum(sizes[name] for name in order)
+    left = len(order)
     by_class: dict[str, list[str]] = {}
     for name in order:
         by_class.setdefault(classes[name], []).append(name)
     for label in sorted(by_class):
-        members = sorted(by_class[label], key=lambda name: -sizes[name])
+        members = sorted(by_class[label], key=lambda name: -sizes[name].bit_length())
         wanted = share * sum(sizes[name] for name in members)
         got = np.zeros(len(shares))
         for name in members:
-            lack = (wanted - got) / share
-            # Among parts that lack the same of this class, the one that lacks most overall.
-            overall = (share * total - have) / share
-            best = int(np.lexsort((-overall, -np.round(lack, 9)))[0])
+            # Both lacks count: a class of few groups alone would give all of them to the same part.
+            lack = np.round(wanted - got + share * total - have, 9)
+            # The last groups go where the least number is still owed.
+            free = (owed > 0) | (owed.clip(0).sum() < left)
+            best = int(np.where(free, lack, -np.inf).argmax())
             parts[best].append(name)
             got[best] += sizes[name]
             have[best] += sizes[name]
-    for part in parts:
-        if not part and len(order) >= len(parts):
-            donor = max(parts, key=len)
-            part.append(donor.pop())
+            owed[best] -= 1
+            left -= 1
     return parts
 
 

@@ -51,7 +51,9 @@ def ridge_on_pixels(known: Known) -> np.ndarray:
     train = known.train
     if len(train) > MOST:
         train = train[np.linspace(0, len(train) - 1, MOST).astype(int)]
-    fitted = fit_ridge(small_grey(known, train), known.targets[train], known.groups[train])
+    fitted = fit_ridge(
+        small_grey(known, train), known.targets[train], known.groups[train], standardise=False
+    )
     return fitted.predict(small_grey(known, known.test))
 
 

@@ -121,7 +121,8 @@ def verdict(findings: Findings, flags: Mapping[str, Any], reason: str | None) ->
         parts.append("SYNTHETIC DATA.")
     unit = findings.unit
     unknown = [d for d in findings.differences if d.interval is None]
-    lost = [d for d in findings.differences if d.interval is not None and d.interval[1] >= 0]
+    # Not `>= 0`: an error that is no number beats nothing.
+    lost = [d for d in findings.differences if d.interval is not None and not d.interval[1] < 0]
     nearest = min(findings.differences, key=lambda d: d.other)
     if unknown:
         parts.append(
@@ -130,7 +131,7 @@ def verdict(findings: Findings, flags: Mapping[str, Any], reason: str | None) ->
         )
     elif lost:
         worst = max(lost, key=lambda d: d.value)
-        claim = "does NOT beat" if worst.value >= 0 else "is NOT shown to beat"
+        claim = "is NOT shown to beat" if worst.value < 0 else "does NOT beat"
         parts.append(f"The model {claim} {worst.against}: {_figures(worst, unit)}.")
     else:
         parts.append(

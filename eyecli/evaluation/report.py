@@ -60,12 +60,17 @@ def write_report(
         autoescape=jinja2.select_autoescape(["html.j2"]),
         keep_trailing_newline=True,
     )
-    environment.filters |= {"figure": figure, "interval": interval}
+    environment.filters |= {"cell": cell, "figure": figure, "interval": interval}
     for name in ("report.md", "report.html"):
         text = environment.get_template(f"{name}.j2").render(
             content, plots=findings.plots, beats=beats
         )
         (folder / name).write_text(text, encoding="utf-8")
+
+
+def cell(text: str) -> str:
+    """Keep a user's text within its cell of a Markdown table."""
+    return text.replace("|", "\\|")
 
 
 def figure(value: float | None) -> str:

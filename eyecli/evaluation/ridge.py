@@ -35,7 +35,12 @@ class Ridge:
 
 
 def fit_ridge(
-    x: np.ndarray, y: np.ndarray, groups: Sequence[str] | np.ndarray, seed: int = 0
+    x: np.ndarray,
+    y: np.ndarray,
+    groups: Sequence[str] | np.ndarray,
+    seed: int = 0,
+    *,
+    standardise: bool = True,
 ) -> Ridge:
     """Fit ridge regression (Hoerl and Kennard 1970) and choose its penalty.
 
@@ -53,16 +58,19 @@ def fit_ridge(
         (n,) group of every sample; with one group only, samples are groups.
     seed
         Seed of the draw of the folds.
+    standardise
+        Whether features are scaled to unit deviation, or only centred: pixels have one unit
+        already, and scaling would raise those that hardly vary.
     """
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
     fold = _folds(groups, seed)
     errors = np.zeros(len(ALPHAS))
     for k in np.unique(fold):
         kept, left = fold != k, fold == k
-        for i, (weight, bias) in enumerate(_solve(x[kept], y[kept], ALPHAS)):
+        for i, (weight, bias) in enumerate(_solve(x[kept], y[kept], ALPHAS, standardise)):
             errors[i] += ((x[left] @ weight + bias - y[left]) ** 2).sum()
     alpha = float(ALPHAS[errors.argmin()])
-    ((weight, bias),) = _solve(x, y, np.array([alpha]))
+    ((weight, bias),) = _solve(x, y, np.array([alpha]), standardise)
     return Ridge(weight, bias, alpha)
 
 
@@ -75,10 +83,12 @@ def _folds(groups: Sequence[str] | np.ndarray, seed: int) -> np.ndarray:
     return (order % min(FOLDS, len(names)))[inverse]
 
 
-def _solve(x: np.ndarray, y: np.ndarray, alphas: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+def _solve(
+    x: np.ndarray, y: np.ndarray, alphas: np.ndarray, standardise: bool
+) -> list[tuple[np.ndarray, np.ndarray]]:
     """Weights and biases for every penalty from one eigendecomposition of the smaller side."""
     mean, std, centre = x.mean(axis=0), x.std(axis=0), y.mean(axis=0)
-    std = np.where(std > 1e-8, std, 1.0)
+    std = np.where(standardise & (std > 1e-8), std, 1.0)
     z, residual = (x - mean) / std, y - centre
     n, p = z.shape
     if n > p:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from eyecli.data.arrays import read_npy
 from eyecli.data.prepared import Prepared, open_prepared, read_split, read_table
 from eyecli.data.split import Split
 from eyecli.errors import DataError
@@ -85,11 +86,16 @@ def evaluate(
         rows = np.flatnonzero(table["part"] == "test")
         if not len(rows):
             raise DataError(f"{predictions.ref} has no test rows", "use a split with a test part")
-        embedding = np.load(predictions.path / "embedding.npy", allow_pickle=False)[rows]
+        embedding = read_npy(predictions.path / "embedding.npy")
+        if len(embedding) != len(table):
+            raise DataError(
+                f"{predictions.ref}: {len(embedding)} embeddings for {len(table)} predictions",
+                "eyecli workspace verify",
+            )
         plan = read_split(split)
         found = reporter().findings(
-            table.iloc[rows].reset_index(drop=True), embedding, open_prepared(prepared), plan,
-            settings,
+            table.iloc[rows].reset_index(drop=True), embedding[rows], open_prepared(prepared),
+            plan, settings,
         )  # fmt: skip
         flags = model.manifest.flags
         line = verdict(found, flags, plan.reason)

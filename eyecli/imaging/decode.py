@@ -28,12 +28,10 @@ def decode_rgb(content: bytes, name: str) -> np.ndarray:
     """
     import cv2
 
-    pixels = None
-    if content:
-        try:
-            pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
-        except cv2.error:
-            pixels = None
+    try:
+        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error:
+        pixels = None
     if pixels is None:
         raise DataError(f"{name}: not a readable image", "drop it, or save it again")
     return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)

@@ -37,13 +37,13 @@ class Source:
     digests
         Relative path to sha256, sorted.
     table
-        Name of the table, in layouts that have one.
+        Name of the table, where the user named one.
     """
 
     folder: Path
     layout: str
     digests: Mapping[str, str]
-    table: str = "table.csv"
+    table: str | None = None
 
     def read(self, path: str) -> bytes:
         """Return the bytes of a file, checked against the digest it was fetched with.
@@ -91,6 +91,32 @@ def recognise(
     )
 
 
+def check_folder(folder: Path) -> None:
+    """Raise `DataError` if there is no such folder."""
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder", "name a folder with data in it")
+
+
+def find_layout(
+    names: Iterable[str],
+    layouts: Mapping[str, tuple[str, Recogniser]],
+    folder: Path,
+    layout: str | None = None,
+) -> tuple[str, str]:
+    """Return (task, layout) of a folder: the layout named, or the one recognised.
+
+    Raises
+    ------
+    UsageError
+        If there is no layout of that name.
+    DataError
+        If no layout, or more than one, fits.
+    """
+    if layout and layout not in layouts:
+        raise UsageError(f"unknown layout '{layout}'", suggest(layout, layouts))
+    return (layouts[layout][0], layout) if layout else recognise(names, layouts, folder)
+
+
 def fetch_path(
     root: Path,
     folder: Path,
@@ -127,21 +153,17 @@ def fetch_path(
         If the folder is missing, empty or of no known layout.
     """
     folder = folder.absolute()
-    if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder", "name a folder with data in it")
-    if layout and layout not in layouts:
-        raise UsageError(f"unknown layout '{layout}'", suggest(layout, layouts))
+    check_folder(folder)
     tree = hash_tree(root, folder)
-    if layout:
-        task = layouts[layout][0]
-    else:
-        task, layout = recognise(tree, layouts, folder)
+    task, layout = find_layout(tree, layouts, folder, layout)
     table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
+    # A carriage return in a name would end the row, were it not quoted.
+    writer = csv.writer(table, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     writer.writerow(["path", "size", "sha256"])
     writer.writerows([path, state.size, state.sha256] for path, state in tree.items())
-    content = table.getvalue().encode(errors="surrogateescape")
-    params = {"folder": str(folder), "layout": layout, "licence": licence}
+    content = table.getvalue().encode()
+    params = {"folder": str(folder), "layout": layout, "licence": licence,
+              "synthetic": synthetic}  # fmt: skip
 
     def build(staged: Path) -> Built:
         (staged / FILES).write_bytes(content)
@@ -170,9 +192,7 @@ def open_source(root: Path, artifact: Artifact) -> Source:
     """
     folder = Path(artifact.manifest.params["folder"])
     layout = msgspec.json.decode((artifact.path / LAYOUT).read_bytes(), type=dict[str, str])
-    with (artifact.path / FILES).open(
-        newline="", encoding="utf-8", errors="surrogateescape"
-    ) as stream:
+    with (artifact.path / FILES).open(newline="", encoding="utf-8") as stream:
         digests = {row["path"]: row["sha256"] for row in csv.DictReader(stream)}
     again = f"fetch it again: eyecli fetch path {folder}"
     if not folder.is_dir():

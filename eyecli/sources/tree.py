@@ -7,11 +7,12 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 
 import msgspec
 
 from eyecli.errors import DataError
-from eyecli.workspace.manifest import canonical, sha256_file
+from eyecli.workspace.manifest import DAMAGED, canonical, sha256_file
 from eyecli.workspace.store import write_atomic
 
 
@@ -26,18 +27,51 @@ class FileState(msgspec.Struct, frozen=True, array_like=True):
 Tree = dict[str, FileState]
 
 
-def walk(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
+def walk(folder: Path, workspace: Path | None = None) -> Iterator[tuple[str, os.stat_result]]:
     """Yield every regular file below `folder` as (relative POSIX path, stat), sorted.
 
     Hidden files and folders are left out: editors and file browsers make them, and they would
-    change a data set's digest.
+    change a data set's digest. So is the workspace, where it lies inside the data. Links are
+    followed.
+
+    Raises
+    ------
+    DataError
+        If something cannot be read, a link leads nowhere or back up, or a name is not UTF-8:
+        leaving it out would silently make a smaller data set.
     """
-    for name, children, files in os.walk(folder):
-        children[:] = sorted(child for child in children if not child.startswith("."))
-        for file in sorted(files):
-            path = Path(name, file)
-            if not file.startswith(".") and path.is_file():
-                yield path.relative_to(folder).as_posix(), path.stat()
+    top = folder.stat()
+    yield from _below(folder, "", [(top.st_dev, top.st_ino)], workspace)
+
+
+def _below(
+    folder: Path, prefix: str, above: list[tuple[int, int]], workspace: Path | None
+) -> Iterator[tuple[str, os.stat_result]]:
+    try:
+        with os.scandir(folder) as listing:
+            entries = sorted(listing, key=lambda entry: entry.name)
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be read: {error.strerror}") from error
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        path = prefix + entry.name
+        if os.fsencode(entry.name) != entry.name.encode(errors="replace"):
+            raise DataError(f"{folder}: the file name {entry.name!r} is not UTF-8", "rename it")
+        try:
+            stat = entry.stat()
+        except OSError as error:
+            raise DataError(
+                f"{entry.path}: a link that leads nowhere: {error.strerror}",
+                "get its content (git annex get, datalad get), or delete it",
+            ) from error
+        if S_ISREG(stat.st_mode):
+            yield path, stat
+        elif S_ISDIR(stat.st_mode) and Path(entry.path) != workspace:
+            node = (stat.st_dev, stat.st_ino)
+            if node in above:
+                raise DataError(f"{entry.path}: a link that leads back up", "delete it")
+            yield from _below(Path(entry.path), f"{path}/", [*above, node], workspace)
 
 
 def index_path(root: Path, folder: Path) -> Path:
@@ -63,10 +97,10 @@ def hash_tree(root: Path, folder: Path) -> Tree:
     Raises
     ------
     DataError
-        If the folder has no files, or one cannot be read.
+        If the folder has no files, or one cannot be read (see `walk`).
     """
     known = read_index(root, folder)
-    found = list(walk(folder))
+    found = list(walk(folder, root))
     if not found:
         raise DataError(f"{folder}: no files", "name a folder with data in it")
 
@@ -92,5 +126,5 @@ def read_index(root: Path, folder: Path) -> Tree:
     """Read what the workspace remembers of a folder; nothing if it remembers nothing."""
     try:
         return msgspec.json.decode(index_path(root, folder).read_bytes(), type=Tree)
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, *DAMAGED):
         return {}

@@ -134,6 +134,8 @@ def fit(
         batches,
         validation_data=loader(val, None) if len(val) else None,
         epochs=settings.epochs,
+        # Keras would draw the order of the batches from a generator of its own.
+        shuffle=False,
         verbose=0,
         callbacks=[Journal(journal, settings.epochs, label)],
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from eyecli.errors import DataError, UsageError
+from eyecli.workspace.manifest import sha256_file
 from eyecli.workspace.store import Artifact
 
 if TYPE_CHECKING:
@@ -88,10 +89,18 @@ def save_fold(folder: Path, model: keras.Model, facts: dict[str, Any]) -> None:
 
 
 def read_facts(artifact: Artifact, partition: int) -> dict[str, Any]:
-    """Read what a task noted about a fold: scaling of the target, penalty of the head."""
+    """Read what a task noted about a fold: scaling of the target, penalty of the head.
+
+    Raises
+    ------
+    DataError
+        If it is damaged.
+    """
     path = fold_folder(artifact.path, partition) / FACTS
-    facts: dict[str, Any] = msgspec.json.decode(path.read_bytes())
-    return facts
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+    except (OSError, msgspec.MsgspecError) as error:
+        raise DataError(f"{path}: damaged model: {error}", "eyecli workspace verify") from error
 
 
 def load_fold(artifact: Artifact, partition: int) -> keras.Model:
@@ -107,6 +116,11 @@ def load_fold(artifact: Artifact, partition: int) -> keras.Model:
     keras = load_keras()
     folder = fold_folder(artifact.path, partition)
     try:
+        # Keras leaves a layer that it does not find in the file as it was drawn, with a warning.
+        for name in (ARCHITECTURE, WEIGHTS):
+            key = (fold_folder(Path(), partition) / name).as_posix()
+            if sha256_file(folder / name) != artifact.manifest.files[key].sha256:
+                raise ValueError(f"{name} is not what was published")
         model = keras.models.model_from_json((folder / ARCHITECTURE).read_text())
         model.load_weights(folder / WEIGHTS)
     except (OSError, ValueError, TypeError, KeyError) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from eyecli.errors import UsageError
 from eyecli.settings import setting
 
 
@@ -16,3 +17,11 @@ class TrainSettings:
     learning_rate: float = setting(2e-3, "Peak rate of Adam; cosine schedule with warm-up.")
     seed: int = setting(0, "Seed of weights, order and augmentation.")
     fold: int = setting(-1, "Train this partition of the split only; -1 trains all.")
+
+    def __post_init__(self) -> None:
+        for name, least in (("epochs", 1), ("batch_size", 1), ("seed", 0)):
+            value = getattr(self, name)
+            if value < least:
+                raise UsageError(f"--{name.replace('_', '-')} {value}", f"use {least} or more")
+        if not 0 < self.learning_rate < 1e6:
+            raise UsageError(f"--learning-rate {self.learning_rate:g}", "use more than 0")

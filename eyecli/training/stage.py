@@ -135,7 +135,7 @@ def _train_fold(
     from eyecli.training.model import save_fold
 
     # Every fold gets its own weights and its own order, the same whichever folds are trained.
-    make_deterministic(settings.seed * 1000 + partition)
+    make_deterministic((settings.seed * 1000 + partition) % 2**32)
     groups, part = _parts(prepared, split, partition)
     train_rows, val_rows = np.flatnonzero(part == "train"), np.flatnonzero(part == "val")
     learner = trainer.learner(prepared, train_rows, settings)

@@ -11,10 +11,11 @@ from eyecli.workspace.manifest import MANIFEST, read_manifest
 from eyecli.workspace.store import KINDS, Artifact, artifacts, families, load, versions
 
 REFERENCE = re.compile(
-    r"(?P<family>[a-z]+/[a-z0-9_-]+(?:/[A-Za-z0-9._-]+)?)?(?:@(?P<selector>[A-Za-z0-9._-]+))?"
+    r"(?P<family>[a-z]{1,32}/[a-z0-9_-]{1,64}(?:/[A-Za-z0-9._-]{1,64})?)?"
+    r"(?:@(?P<selector>[A-Za-z0-9._-]{1,64}))?"
 )
 DIGEST = re.compile(r"(?:sha256:)?([0-9a-f]{8,64})")
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 MAKERS = {
     "source": "eyecli fetch",
     "prepared": "eyecli preprocess",
@@ -100,10 +101,11 @@ def select(root: Path, family_ref: str, selector: str | None) -> Artifact:
     known = versions(root, family_ref)
     if not known:
         kind = family_ref.split("/")[0]
-        hint = suggest(family_ref, families(root))
+        alike = [ref for ref in families(root) if ref.startswith(f"{kind}/")]
+        hint = suggest(family_ref, alike)
         if kind not in KINDS:
             hint = suggest(kind, KINDS)
-        elif not hint or hint.startswith("known:"):
+        elif not hint:
             hint = f"make one with `{MAKERS[kind]}`"
         raise DataError(f"no artifact {family_ref} in {root}", hint)
     if selector in (None, "latest"):
@@ -144,12 +146,12 @@ def check_name(name: str, field: str) -> str:
     Raises
     ------
     UsageError
-        If it holds anything but letters, digits, dots, dashes and underscores, or could be
-        taken for a version.
+        If it is longer than 64 characters, holds anything but letters, digits, dots, dashes and
+        underscores, or could be taken for a version.
     """
     if not NAME.fullmatch(name) or re.fullmatch(r"v\d+", name):
         raise UsageError(
             f"{field} '{name}' cannot be used in a reference",
-            "use letters, digits, '.', '_' and '-', not starting with a sign, not like v1",
+            "use up to 64 letters, digits, '.', '_' and '-', not starting with a sign, not like v1",
         )
     return name

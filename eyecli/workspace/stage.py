@@ -16,6 +16,10 @@ from eyecli.workspace.store import Artifact, collect_files, publish, staging
 
 log = logging.getLogger(__name__)
 
+# The flags, and the value of each that all that is made of an artifact keeps: what is not
+# subject-independent once does not become so further down.
+STICKY = {"subject_independent": False, "synthetic": True}
+
 
 @dataclass(frozen=True)
 class Built:
@@ -26,7 +30,7 @@ class Built:
     summary
         Figures and facts for the manifest.
     flags
-        Data-use flags; those of the inputs are inherited, a ``False`` stays ``False``.
+        Data-use flags, those of `STICKY`; those of the inputs are inherited.
     licences
         Licences of new data; those of the inputs are inherited.
     """
@@ -99,13 +103,11 @@ def _as_input(role: str, source: Artifact | tuple[str, str]) -> Input:
 
 def _inherit_flags(work: Work, built: Built) -> dict[str, Any]:
     flags: dict[str, Any] = {}
-    for source in work.inputs.values():
-        if isinstance(source, Artifact):
-            for key, value in source.manifest.flags.items():
-                # What is not subject-independent once does not become so further down.
-                flags[key] = value if flags.get(key) is not False else False
-    for key, value in built.flags.items():
-        flags[key] = value if flags.get(key) is not False else False
+    inherited = [s.manifest.flags for s in work.inputs.values() if isinstance(s, Artifact)]
+    for given in (*inherited, built.flags):
+        for key, value in given.items():
+            if key not in flags or flags[key] != STICKY.get(key):
+                flags[key] = value
     return flags
 
 

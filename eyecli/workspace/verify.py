@@ -49,11 +49,10 @@ def _compare_sums(folder: Path, manifest: Manifest) -> list[str]:
     path = folder / SUMS
     if not path.is_file():
         return [f"{path}: missing"]
-    expected = set(sums(manifest.files, sha256_file(folder / MANIFEST)).split(b"\n"))
-    lines = path.read_bytes().split(b"\n")
-    wrong = expected ^ set(lines)
+    expected, found = sums(manifest.files, sha256_file(folder / MANIFEST)), path.read_bytes()
+    if found == expected:
+        return []
+    wrong = set(expected.split(b"\n")) ^ set(found.split(b"\n"))
     if wrong and all(line.endswith(b"  " + MANIFEST.encode()) for line in wrong):
         return [f"{folder / MANIFEST}: content changed, or its line in {SUMS}"]
-    if wrong or len(lines) != len(expected):
-        return [f"{path}: does not agree with {MANIFEST}"]
-    return []
+    return [f"{path}: does not agree with {MANIFEST}"]

@@ -207,7 +207,7 @@ def test_order_and_repetition_of_frames_change_nothing(seed: int, p: int, kind: 
 
 
 def test_points_are_robust_means_of_good_frames() -> None:
-    base = np.array([[0, 0], [1, 0], [0, 1], [1, 1], [0.5, 0.5], [40, 40], [9, 9], [3, 3.0]])
+    base = np.array([[0, 0], [1, 0], [0, 1], [1, 1], [1.5, 0.5], [40, 40], [9, 9], [3, 3.0]])
     samples = Samples(
         embedding=base[:, :1].copy(),
         base=base,
@@ -217,8 +217,8 @@ def test_points_are_robust_means_of_good_frames() -> None:
     )
     points = aggregate(samples)
     assert points.point.tolist() == ["a"] and points.lost == ("b",)
-    # 40 is far from the median, 9 is of low quality, the middle counts half.
-    np.testing.assert_allclose(points.base, [[0.5, 0.5]])
+    # 40 is far from the median, 9 is of low quality, the fifth counts half.
+    np.testing.assert_allclose(points.base, [[2.75 / 4.5, 0.5]])
     np.testing.assert_array_equal(points.target, [[1, 2]])
     assert points.valid.tolist() == [6] and points.frames.tolist() == [7]
 

@@ -42,8 +42,14 @@ def is_eye_crops(names: Iterable[str]) -> bool:
 
 
 def is_image_table(names: Iterable[str]) -> bool:
-    """A ``table.csv`` that names the images, beside it or below."""
-    return TABLE in set(names)
+    """A table that names the images beside it or below."""
+    return find_table(names) is not None
+
+
+def find_table(names: Iterable[str]) -> str | None:
+    """Return ``table.csv``, or the only CSV at the top."""
+    tables = [name for name in names if "/" not in name and name.lower().endswith(".csv")]
+    return TABLE if TABLE in tables else tables[0] if len(tables) == 1 else None
 
 
 LAYOUTS = {"eye-crops": is_eye_crops, "image-table": is_image_table}
@@ -62,6 +68,8 @@ def read_raw(source: Source, settings: GazePreprocess) -> Raw:
     for size, flag in ((settings.eye_size, "--eye-size"), (settings.face_size, "--face-size")):
         if size not in SIZES:
             raise UsageError(f"{flag} {size} is out of range", "use 16 to 256")
+    if not 0 <= settings.distance_cm < 1e4:
+        raise UsageError(f"--distance-cm {settings.distance_cm:g} is no distance", "use cm, or 0")
     readers = {"eye-crops": read_eye_crops, "image-table": read_image_table}
     if source.layout not in readers:
         raise DataError(f"layout {source.layout} is not one of gaze", suggest("", readers))
@@ -145,12 +153,15 @@ def read_eye_crops(source: Source) -> tuple[list[Row], list[list[str]], list[str
         See `Raw`.
     """
     pairs: dict[str, dict[str, str]] = {}
+    problems = []
     for path in source.digests:
         match = CROP.fullmatch(path)
         if match:
-            pairs.setdefault(PurePosixPath(path).stem, {})[match["side"].lower()] = path
+            side = match["side"].lower()
+            first = pairs.setdefault(PurePosixPath(path).stem, {}).setdefault(side, path)
+            if first != path:
+                problems.append(f"{source.folder / path}: a second {side} eye besides {first}")
     samples: list[Row] = []
-    problems = []
     for stem, pair in sorted(pairs.items()):
         if len(pair) < 2:
             (side,) = {"left", "right"} - pair.keys()
@@ -177,15 +188,20 @@ def read_image_table(source: Source) -> tuple[list[Row], list[list[str]], list[s
     DataError
         If a column is missing or the table is no CSV.
     """
-    path = source.folder / source.table
+    table = source.table or find_table(source.digests)
+    if table is None:
+        raise DataError(f"{source.folder}: no {TABLE} and no single CSV", f"name it {TABLE}")
+    path = source.folder / table
     try:
-        text = source.read(source.table).decode("utf-8-sig")
+        text = source.read(table).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(
             f"{path}: not UTF-8 text (byte {error.start})", "save it as UTF-8"
         ) from None
-    reader = csv.DictReader(io.StringIO(text, newline=""))
-    columns = reader.fieldnames or []
+    columns, rows = _read_rows(text, str(path))
+    if "image" in columns and "face" not in columns:
+        # One picture a row is that of the face.
+        columns[columns.index("image")] = "face"
     missing = [name for name in REQUIRED if name not in columns]
     if missing:
         near = suggest(missing[0], columns) if columns else "the table is empty"
@@ -202,23 +218,55 @@ def read_image_table(source: Source) -> tuple[list[Row], list[list[str]], list[s
         raise DataError(f"{path}: column '{lacking}' is missing", "all twelve box values or none")
     samples: list[Row] = []
     problems: list[str] = []
-    for number, row in enumerate(reader, 2):
+    shown: dict[tuple[str, ...], Row] = {}
+    for number, cells in rows:
         try:
-            samples.append(_table_row(row, number, images, boxes, source))
+            if len(cells) != len(columns):
+                raise DataError(f"{len(cells)} cells, the header has {len(columns)}")
+            row = dict(zip(columns, cells, strict=True))
+            sample = _table_row(row, number, images, boxes, source)
+            _require_one_place(sample, shown)
         except DataError as error:
             problems.append(f"{path}: row {number}: {error.message}")
+            continue
+        samples.append(sample)
     files = [[sample[name] for name in images] for sample in samples]
     return samples, files, problems
 
 
+def _read_rows(text: str, path: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """Columns, and the cells of every row with the line it ends on."""
+    # Strict: a forgotten quote would otherwise swallow all rows below it.
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        columns, *rows = [(reader.line_num, cells) for cells in reader if cells] or [(1, [])]
+    except csv.Error as error:
+        raise DataError(f"{path}: row {reader.line_num}: not a CSV: {error}") from None
+    twice = next((name for name in columns[1] if columns[1].count(name) > 1), None)
+    if twice is not None:
+        raise DataError(f"{path}: column '{twice}' is there twice", "drop or rename one")
+    return columns[1], rows
+
+
+def _require_one_place(sample: Row, shown: dict[tuple[str, ...], Row]) -> None:
+    """Refuse a point that is shown in two places: its frames could not be left out as one."""
+    first = shown.setdefault((sample["subject"], sample["session"], sample["point"]), sample)
+    here, there = ((s["target_x"], s["target_y"]) for s in (sample, first))
+    if here != there:
+        raise DataError(
+            f"point '{sample['point']}' is at ({here[0]:g}, {here[1]:g}), in {first['sample']} at "
+            f"({there[0]:g}, {there[1]:g})"
+        )
+
+
 def _table_row(
-    row: Mapping[str, str | None], number: int, images: list[str], boxes: list[str], source: Source
+    row: Mapping[str, str], number: int, images: list[str], boxes: list[str], source: Source
 ) -> Row:
     sample: Row = {
         "sample": f"row{number:06d}",
         "subject": _text(row, "subject"),
-        "session": row.get("session") or "",
-        "point": row.get("point") or "",
+        "session": row.get("session", ""),
+        "point": row.get("point", ""),
         "target_x": _number(row, "target_x"),
         "target_y": _number(row, "target_y"),
     }
@@ -231,15 +279,15 @@ def _table_row(
     return sample | {name: _number(row, name) for name in boxes}
 
 
-def _text(row: Mapping[str, str | None], field: str) -> str:
-    value = (row[field] or "").strip()
+def _text(row: Mapping[str, str], field: str) -> str:
+    value = row[field].strip()
     if not value:
         raise DataError(f"{field} is empty")
     return value
 
 
-def _number(row: Mapping[str, str | None], field: str) -> float:
-    text = row[field] or ""
+def _number(row: Mapping[str, str], field: str) -> float:
+    text = row[field]
     try:
         value = float(text)
     except ValueError:

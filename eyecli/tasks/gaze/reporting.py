@@ -219,7 +219,7 @@ def calibrate_users(
         names = (table["session"] + "/" + table["point"]).to_numpy(str)[user]
         chosen = spread_points(names, target[user], points)
         calibrates = np.isin(names, chosen)
-        if not points or calibrates.all():
+        if not calibrates.any() or calibrates.all():
             continue
         fit, held = user[calibrates], user[~calibrates]
         samples = Samples(embedding[fit], base[fit], target[fit], names[calibrates],
@@ -252,11 +252,14 @@ def spread_points(names: np.ndarray, target: np.ndarray, count: int) -> np.ndarr
         At most `count` names.
     """
     points, first = np.unique(names, return_index=True)
+    if count < 1:
+        return points[:0]
     xy = target[first]
     centre = (xy.min(axis=0) + xy.max(axis=0)) / 2
     chosen = [int(np.linalg.norm(xy - centre, axis=1).argmin())]
     distance = np.linalg.norm(xy - xy[chosen[0]], axis=1)
     while len(chosen) < min(count, len(points)):
+        distance[chosen] = -1  # two points may be at the same place
         chosen.append(int(distance.argmax()))
         distance = np.minimum(distance, np.linalg.norm(xy - xy[chosen[-1]], axis=1))
     return points[chosen]

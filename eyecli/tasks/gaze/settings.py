@@ -28,6 +28,7 @@ class GazePreprocess:
 class GazeTrain(TrainSettings):
     """Settings of ``train gaze``."""
 
+    epochs: int = setting(300, "Passes over the train part.")
     inputs: str = setting("", "Any of face,eyes,boxes; all that were prepared by default.")
     head: Literal["ridge", "net"] = setting(
         "ridge", "Last layer: ridge regression on the embedding, or as trained."

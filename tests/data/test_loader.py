@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from eyecli.data.arrays import Arrays, ArraySpec, ArrayWriter
+from eyecli.data.loader import Loader, Row
+
+ROWS = 23
+TARGETS = {"gaze": np.arange(2.0 * ROWS).reshape(ROWS, 2)}
+
+
+@pytest.fixture(scope="module")
+def arrays(tmp_path_factory: pytest.TempPathFactory) -> Arrays:
+    """Row i holds the number i, so that a sample tells which row it is."""
+    folder = tmp_path_factory.mktemp("rows")
+    writer = ArrayWriter(folder, {"row": ArraySpec((1,), "float32")}, shard_bytes=16)
+    for i in range(ROWS):
+        writer.append({"row": np.array([i], np.float32)})
+    writer.close()
+    return Arrays(folder)
+
+
+def noise(sample: Row, rng: np.random.Generator) -> Row:
+    """Keep the row and add what augmentation drew."""
+    return {"row": np.concatenate([sample["row"], rng.normal(size=3)])}
+
+
+def greedy(sample: Row, rng: np.random.Generator) -> Row:
+    """Draw a different number of numbers for every sample."""
+    rng.normal(size=int(sample["row"][0]))
+    return noise(sample, rng)
+
+
+def collect(loader: Loader) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+    """Row number to (sample, target) over an epoch."""
+    found = {}
+    for i in range(len(loader)):
+        inputs, targets = loader[i]  # type: ignore[misc]
+        for sample, target in zip(inputs["row"], targets["gaze"], strict=True):
+            assert int(sample[0]) not in found, "a row came twice"
+            found[int(sample[0])] = sample, target
+    return found
+
+
+def make(arrays: Arrays, rows: np.ndarray, batch: int = 5, **options: object) -> Loader:
+    values: dict = {"targets": TARGETS, "augment": noise, "seed": 7} | options
+    return Loader(arrays, ["row"], rows, lambda x: x, batch, **values)
+
+
+@settings(deadline=None)
+@given(st.permutations(range(ROWS)), st.integers(1, 30), st.integers(1, ROWS), st.integers(0, 3))
+def test_a_sample_depends_on_seed_epoch_and_row_only(
+    arrays: Arrays, order: list[int], batch: int, count: int, epoch: int
+) -> None:
+    whole = make(arrays, np.arange(ROWS), augment=greedy)
+    other = make(arrays, np.array(order[:count]), batch, augment=greedy)
+    whole.epoch = other.epoch = epoch
+    expected, found = collect(whole), collect(other)
+    assert found.keys() == set(order[:count])
+    for row, (sample, target) in found.items():
+        np.testing.assert_array_equal(sample, expected[row][0])
+        np.testing.assert_array_equal(target, TARGETS["gaze"][row])
+
+
+def test_a_batch_can_be_taken_up_anywhere(arrays: Arrays) -> None:
+    forwards, backwards = make(arrays, np.arange(ROWS)), make(arrays, np.arange(ROWS))
+    late = [backwards[i][0]["row"] for i in reversed(range(len(backwards)))][::-1]
+    for i in range(len(forwards)):
+        np.testing.assert_array_equal(forwards[i][0]["row"], late[i])
+
+
+def test_epochs_and_seeds_differ(arrays: Arrays) -> None:
+    loaders = [make(arrays, np.arange(ROWS), seed=seed) for seed in (7, 7, 8)]
+    loaders[1].on_epoch_end()
+    assert (loaders[0].epoch, loaders[1].epoch) == (0, 1)
+    orders = [loader.order().tolist() for loader in loaders]
+    samples = [collect(loader)[3][0].tolist() for loader in loaders]
+    for seen in (orders, samples):
+        assert seen[0] != seen[1] and seen[0] != seen[2] and seen[1] != seen[2]
+    assert all(sorted(order) == list(range(ROWS)) for order in orders)
+
+
+def test_without_augmentation_the_order_stays(arrays: Arrays) -> None:
+    rows = np.array([5, 2, 9, 9, 0])
+    loader = make(arrays, rows, 2, augment=None, targets=None)
+    for _ in range(2):
+        batches = [loader[i] for i in range(len(loader))]
+        assert all(len(batch) == 1 for batch in batches), "no targets"
+        assert np.concatenate([b[0]["row"][:, 0] for b in batches]).tolist() == rows.tolist()
+        loader.on_epoch_end()
+
+
+@pytest.mark.parametrize(
+    ("batch", "sizes"), [(5, [5, 5, 5, 5, 3]), (23, [23]), (24, [23]), (1, [1] * 23)]
+)
+def test_the_last_batch_may_be_smaller(arrays: Arrays, batch: int, sizes: list[int]) -> None:
+    loader = make(arrays, np.arange(ROWS), batch)
+    found = [len(loader[i][1]["gaze"]) for i in range(len(loader))]  # type: ignore[misc]
+    assert found == sizes == [len(loader[i][0]["row"]) for i in range(len(loader))]
+
+
+def test_scaling_comes_before_augmentation(arrays: Arrays) -> None:
+    def check(sample: Row, rng: np.random.Generator) -> Row:
+        assert sample["row"][0] >= 100
+        return sample
+
+    loader = Loader(arrays, ["row"], np.arange(4), lambda x: {"row": x["row"] + 100}, 4,
+                    augment=check)  # fmt: skip
+    assert sorted(loader[0][0]["row"][:, 0].tolist()) == [100, 101, 102, 103]

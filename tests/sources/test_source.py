@@ -1,0 +1,129 @@
+"""Sources: recognised, hashed by reference, and refused once they have changed."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from eyecli.errors import DataError, UsageError
+from eyecli.sources.source import Source, fetch_path, open_source, recognise
+from eyecli.workspace.store import open_workspace, versions
+
+LAYOUTS = {
+    "bitmaps": ("gaze", lambda names: any(name.endswith(".bmp") for name in names)),
+    "volumes": ("oct", lambda names: any(name.endswith(".vol") for name in names)),
+}
+NAMES = ("a.bmp", "deep/b c.bmp", "ä'\"ö,.bmp", "carriage\rreturn.bmp", "line\nfeed.bmp")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return open_workspace(tmp_path / "ws", create=True)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "data"
+    for name in NAMES:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(name.encode())
+    return folder
+
+
+def test_a_source_reads_back_file_by_file(root: Path, folder: Path) -> None:
+    artifact = fetch_path(root, folder, LAYOUTS, licence="CC-BY-4.0", synthetic=True).artifact
+    manifest = artifact.manifest
+    assert (artifact.ref, manifest.summary["files"]) == ("source/gaze@v1", len(NAMES))
+    assert (manifest.licences, manifest.flags) == (["CC-BY-4.0"], {"synthetic": True})
+    source = open_source(root, artifact)
+    assert (source.folder, source.layout, set(source.digests)) == (folder, "bitmaps", set(NAMES))
+    for name in NAMES:
+        assert source.read(name) == name.encode()
+
+
+def test_nothing_is_copied(root: Path, folder: Path) -> None:
+    artifact = fetch_path(root, folder, LAYOUTS).artifact
+    assert sorted(path.name for path in artifact.path.iterdir()) == [
+        "SHA256SUMS", "files.csv", "layout.json", "manifest.json"
+    ]  # fmt: skip
+
+
+def test_the_same_folder_is_found_again_and_a_changed_one_is_not(root: Path, folder: Path) -> None:
+    first = fetch_path(root, folder, LAYOUTS)
+    again = fetch_path(root, folder, LAYOUTS)
+    assert (again.artifact, again.cached) == (first.artifact, True)
+    (folder / "new.bmp").touch()
+    assert not fetch_path(root, folder, LAYOUTS).cached
+    assert versions(root, "source/gaze") == [1, 2]
+
+
+def test_rendered_and_recorded_are_not_confused(root: Path, folder: Path) -> None:
+    for synthetic in (False, True, False):
+        artifact = fetch_path(root, folder, LAYOUTS, synthetic=synthetic).artifact
+        assert artifact.manifest.flags["synthetic"] is synthetic
+
+
+def test_a_licence_stated_later_makes_another_version(root: Path, folder: Path) -> None:
+    fetch_path(root, folder, LAYOUTS)
+    stated = fetch_path(root, folder, LAYOUTS, licence="MIT").artifact
+    assert (stated.ref, stated.manifest.licences) == ("source/gaze@v2", ["MIT"])
+
+
+@pytest.mark.parametrize("change", ["content", "added", "removed"])
+def test_a_changed_file_is_named(root: Path, folder: Path, change: str) -> None:
+    artifact = fetch_path(root, folder, LAYOUTS).artifact
+    name = "new.bmp" if change == "added" else "deep/b c.bmp"
+    if change == "removed":
+        (folder / name).unlink()
+    else:
+        (folder / name).write_bytes(b"longer than it was")
+    with pytest.raises(DataError, match=f"1 files changed, first {name}") as caught:
+        open_source(root, artifact)
+    assert caught.value.hint == f"fetch it again: eyecli fetch path {folder}"
+
+
+def test_a_file_that_changes_while_it_is_read_is_named(root: Path, folder: Path) -> None:
+    source = open_source(root, fetch_path(root, folder, LAYOUTS).artifact)
+    (folder / "a.bmp").write_bytes(b"other")
+    with pytest.raises(DataError, match=r"a\.bmp changed since it was fetched"):
+        source.read("a.bmp")
+    (folder / "a.bmp").unlink()
+    with pytest.raises(DataError, match=r"a\.bmp: No such file"):
+        source.read("a.bmp")
+
+
+def test_a_folder_that_is_gone_is_said_to_be(root: Path, folder: Path, tmp_path: Path) -> None:
+    artifact = fetch_path(root, folder, LAYOUTS).artifact
+    folder.rename(tmp_path / "moved")
+    with pytest.raises(DataError, match=f"its folder {folder} is gone"):
+        open_source(root, artifact)
+    # Fetched where it is now, its content is the same.
+    moved = fetch_path(root, tmp_path / "moved", LAYOUTS).artifact
+    assert moved.manifest.digest == artifact.manifest.digest
+    shutil.move(tmp_path / "moved", folder)
+    assert isinstance(open_source(root, artifact), Source)
+
+
+def test_a_layout_is_recognised_or_the_choice_is_named(tmp_path: Path) -> None:
+    assert recognise(["x.vol"], LAYOUTS, tmp_path) == ("oct", "volumes")
+    with pytest.raises(DataError, match="could be bitmaps, volumes") as caught:
+        recognise(["x.vol", "x.bmp"], LAYOUTS, tmp_path)
+    assert caught.value.hint == "say which with --layout"
+    with pytest.raises(DataError, match=r"none of the known layouts .* 2 files, such as a\.txt"):
+        recognise(["a.txt", "b.txt"], LAYOUTS, tmp_path)
+
+
+def test_a_layout_that_is_named_decides(root: Path, folder: Path) -> None:
+    (folder / "x.vol").touch()
+    assert fetch_path(root, folder, LAYOUTS, layout="volumes").artifact.ref == "source/oct@v1"
+    with pytest.raises(UsageError, match="unknown layout 'bitmap'") as caught:
+        fetch_path(root, folder, LAYOUTS, layout="bitmap")
+    assert caught.value.hint == "did you mean 'bitmaps'?"
+
+
+def test_no_folder_no_source(root: Path, folder: Path) -> None:
+    for path in (folder / "nowhere", folder / "a.bmp"):
+        with pytest.raises(DataError, match="no such folder"):
+            fetch_path(root, path, LAYOUTS)

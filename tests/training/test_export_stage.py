@@ -1,0 +1,166 @@
+"""Export of a trained model: verified against Keras, or nothing is published."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from gaze_chain import Chain
+
+from eyecli.coreml.parity import compare, run
+from eyecli.coreml.stage import TOLERANCE, ExportSettings, export_model, require_parity
+from eyecli.data.prepared import open_prepared, read_table
+from eyecli.errors import CheckError, UsageError
+from eyecli.mlprogram import WEIGHT_FILE
+from eyecli.tasks.gaze import exporting
+from eyecli.training.model import (
+    MODEL,
+    fold_folder,
+    load_fold,
+    network_digest,
+    read_facts,
+    read_model,
+    save_fold,
+)
+from eyecli.workspace.memo import Work
+from eyecli.workspace.stage import Built, run_stage
+from eyecli.workspace.store import Artifact, versions
+
+pytest_plugins = ["trained_gaze"]
+
+FOLD = 0
+
+
+def export(chain: Chain, model: Artifact, fold: int = FOLD) -> Artifact:
+    return export_model(
+        chain.root, lambda: exporting, model, chain.prepared, chain.split, ExportSettings(fold=fold)
+    ).artifact
+
+
+@pytest.fixture(scope="module")
+def exported(chain: Chain) -> Artifact:
+    return export(chain, chain.model)
+
+
+def samples(chain: Chain, count: int = 8) -> dict[str, np.ndarray]:
+    arrays = open_prepared(chain.prepared).arrays
+    rows = np.linspace(0, arrays.rows("left") - 1, count).astype(int)
+    return {name: arrays.take(name, rows).astype(np.float32) for name in ("left", "right")}
+
+
+def relative(chain: Chain, package: Path) -> dict[str, dict[str, float]]:
+    """Parity of a package with the trained network, as a share of the targets' deviation."""
+    facts = read_facts(chain.model, FOLD)
+    contract = exporting.contract(facts, read_model(chain.model).setup)
+    network = load_fold(chain.model, FOLD)
+    gap = compare(network, package, contract, samples(chain), half=True)["gaze"].max
+    return {"gaze": {"max": gap, "relative": gap / np.mean(facts["std"]), "discriminates": 1.0}}
+
+
+def test_what_is_published_was_verified(chain: Chain, exported: Artifact) -> None:
+    parity = json.loads((exported.path / "parity.json").read_text())
+    assert parity["samples"] >= 8 and set(parity["outputs"]) == {"gaze", "embedding"}
+    for entry in parity["outputs"].values():
+        assert 0 < entry["relative"] <= TOLERANCE
+    summary = exported.manifest.summary
+    assert (summary["fold"], summary["package"]) == (FOLD, "model.mlpackage")
+    assert summary["model_digest"] == network_digest(chain.model, FOLD)
+    assert exported.manifest.flags["synthetic"] is True
+    require_parity(relative(chain, exported.path / "model.mlpackage"))
+
+
+def test_the_package_gives_the_stored_predictions(chain: Chain, exported: Artifact) -> None:
+    """Pixels in, screen coordinates out: as in predictions.csv, to a thousandth of the screen."""
+    table = read_table(chain.predictions.path / "predictions.csv")
+    table = table[table["partition"] == FOLD].iloc[:6]
+    prepared = open_prepared(chain.prepared)
+    rows = [list(prepared.index["sample"]).index(sample) for sample in table["sample"]]
+    feed = {
+        name: np.moveaxis(prepared.arrays.take(name, rows), -1, 1).astype(np.float32)
+        for name in ("left", "right")
+    }
+    gaze = run(exported.path / "model.mlpackage", feed)["gaze"].reshape(-1, 2)
+    np.testing.assert_allclose(gaze, table[["pred_x", "pred_y"]].to_numpy(), atol=2)
+
+
+def test_a_changed_weight_is_refused(chain: Chain, exported: Artifact, tmp_path: Path) -> None:
+    package = tmp_path / "model.mlpackage"
+    shutil.copytree(exported.path / "model.mlpackage", package)
+    file = package / "Data" / WEIGHT_FILE
+    content = np.fromfile(file, np.uint8)
+    # The signs of a few hundred weights of the first convolution.
+    content[128 + 1 : 128 + 1001 : 2] ^= 0x80
+    file.chmod(0o644)
+    content.tofile(file)
+    with pytest.raises(CheckError, match="Core ML and Keras differ on output gaze"):
+        require_parity(relative(chain, package))
+
+
+Change = Callable[[Any], None]
+
+
+def changed_model(chain: Chain, name: str, change: Change) -> Artifact:
+    """Publish the trained fold with other weights."""
+
+    def build(folder: Path) -> Built:
+        network = load_fold(chain.model, FOLD)
+        change(network)
+        save_fold(fold_folder(folder, FOLD), network, read_facts(chain.model, FOLD))
+        shutil.copy(chain.model.path / MODEL, folder / MODEL)
+        return Built()
+
+    return run_stage(chain.root, Work("train", "model", "gaze", name), build).artifact
+
+
+def beyond_half(network: Any) -> None:
+    """Two features that differ by less than float16 can tell, and a head that lives on that."""
+    kernel, bias = network.get_layer("embedding").get_weights()
+    kernel[..., 0], bias[0] = kernel[..., 0] * 50, bias[0] * 50
+    kernel[..., 1], bias[1] = kernel[..., 0] * 1.0002, bias[0] * 1.0002
+    network.get_layer("embedding").set_weights([kernel, bias])
+    kernel, bias = network.get_layer("gaze").get_weights()
+    kernel[:, :, 0], kernel[:, :, 1] = 50, -50
+    network.get_layer("gaze").set_weights([kernel, bias])
+
+
+def overflowing(network: Any) -> None:
+    kernel, bias = network.get_layer("embedding").get_weights()
+    network.get_layer("embedding").set_weights([kernel, bias + 6e4])
+    kernel, bias = network.get_layer("gaze").get_weights()
+    network.get_layer("gaze").set_weights([np.abs(kernel) + 1, bias])
+
+
+def constant(network: Any) -> None:
+    kernel, bias = network.get_layer("gaze").get_weights()
+    network.get_layer("gaze").set_weights([0 * kernel, bias])
+
+
+@pytest.mark.filterwarnings("ignore:overflow encountered", "ignore:invalid value encountered")
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (beyond_half, "differ on output gaze"),
+        (overflowing, "output gaze is not finite"),
+        (constant, "not discriminating: output gaze"),
+    ],
+)
+def test_a_refused_export_publishes_nothing(chain: Chain, change: Change, message: str) -> None:
+    model = changed_model(chain, change.__name__, change)
+    before = versions(chain.root, "coreml/gaze")
+    for _ in range(2):
+        with pytest.raises(CheckError, match=message) as caught:
+            export(chain, model)
+        assert caught.value.exit_code == 4
+    assert versions(chain.root, "coreml/gaze") == before
+    assert not any((chain.root / "tmp").iterdir())
+
+
+def test_one_of_several_folds_must_be_named(chain: Chain) -> None:
+    for fold in (-1, 3):
+        with pytest.raises(UsageError, match="3 folds: 0 to 2"):
+            export(chain, chain.model, fold)

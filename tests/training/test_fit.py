@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from eyecli.data.arrays import Arrays, ArraySpec, ArrayWriter
+from eyecli.data.loader import Row
+from eyecli.errors import EyecliError, UsageError
+from eyecli.training.backend import load_keras, make_deterministic
+from eyecli.training.fit import Learner, fit, predict
+from eyecli.training.settings import TrainSettings
+
+ROWS = 40
+SETTINGS = TrainSettings(epochs=2, batch_size=8, learning_rate=0.02, seed=3)
+
+
+@pytest.fixture(scope="module")
+def arrays(tmp_path_factory: pytest.TempPathFactory) -> Arrays:
+    folder = tmp_path_factory.mktemp("numbers")
+    rng = np.random.default_rng(0)
+    writer = ArrayWriter(folder, {"x": ArraySpec((4,), "float32")})
+    for _ in range(ROWS):
+        writer.append({"x": rng.normal(size=4).astype(np.float32)})
+    writer.close()
+    return Arrays(folder)
+
+
+def roughen(sample: Row, rng: np.random.Generator) -> Row:
+    return {"x": sample["x"] + 0.1 * rng.normal(size=4).astype(np.float32)}
+
+
+def learner(arrays: Arrays, targets: np.ndarray | None = None, seed: int = 0) -> Learner:
+    """A net of one hidden layer that learns the sum of its inputs."""
+    make_deterministic(seed)
+    keras = load_keras()
+    x = keras.Input((4,), name="x")
+    hidden = keras.layers.Dense(8, "relu")(x)
+    outputs = {"sum": keras.layers.Dense(1, name="sum")(hidden), "hidden": hidden}
+    if targets is None:
+        targets = arrays.take("x", range(ROWS)).sum(axis=1, keepdims=True)
+    model = keras.Model({"x": x}, outputs)
+    return Learner(model, ["x"], {"sum": targets}, {"sum": "mse"}, lambda rows: rows, roughen)
+
+
+def trained(
+    arrays: Arrays, journal: Path, settings: TrainSettings = SETTINGS, seed: int = 0
+) -> list[np.ndarray]:
+    made = learner(arrays, seed=seed)
+    fit(made, arrays, np.arange(30), np.arange(30, ROWS), settings, journal, "test")
+    return made.model.get_weights()
+
+
+def equal(a: list[np.ndarray], b: list[np.ndarray]) -> bool:
+    return all(x.tobytes() == y.tobytes() for x, y in zip(a, b, strict=True))
+
+
+def test_the_same_seed_gives_the_same_weights_to_the_bit(arrays: Arrays, tmp_path: Path) -> None:
+    first, again = (trained(arrays, tmp_path / name) for name in "ab")
+    assert equal(first, again)
+    other = trained(arrays, tmp_path / "c", TrainSettings(2, 8, 0.02, seed=4))
+    drawn = trained(arrays, tmp_path / "d", seed=1)
+    assert not equal(first, other) and not equal(first, drawn)
+
+
+def test_only_the_seed_decides_the_order(arrays: Arrays, tmp_path: Path) -> None:
+    """Not whatever else has drawn numbers before."""
+    weights = []
+    for name, noise in (("a", 0), ("b", 1)):
+        made = learner(arrays)
+        random.seed(noise)
+        np.random.seed(noise)
+        fit(made, arrays, np.arange(30), np.arange(0), SETTINGS, tmp_path / name, "test")
+        weights.append(made.model.get_weights())
+    assert equal(*weights)
+
+
+def test_it_learns_and_keeps_a_journal(arrays: Arrays, tmp_path: Path) -> None:
+    journal = tmp_path / "metrics.jsonl"
+    trained(arrays, journal, TrainSettings(30, 8, 0.02))
+    lines = [json.loads(line) for line in journal.read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == list(range(1, 31))
+    assert all({"loss", "val_loss"} <= line.keys() for line in lines)
+    assert lines[-1]["val_loss"] < 0.3 * lines[0]["val_loss"]
+
+
+def test_validation_rows_are_only_watched(arrays: Arrays, tmp_path: Path) -> None:
+    weights = []
+    for name, val in (("a", np.arange(30, ROWS)), ("b", np.arange(30, 32)), ("c", np.arange(0))):
+        made = learner(arrays)
+        fit(made, arrays, np.arange(30), val, SETTINGS, tmp_path / name, "test")
+        weights.append(made.model.get_weights())
+    assert equal(weights[0], weights[1]) and equal(weights[0], weights[2])
+    assert "val_loss" not in (tmp_path / "c").read_text()
+
+
+def test_targets_of_other_rows_play_no_part(arrays: Arrays, tmp_path: Path) -> None:
+    targets = arrays.take("x", range(ROWS)).sum(axis=1, keepdims=True)
+    weights = []
+    for name in "ab":
+        made = learner(arrays, targets.copy())
+        fit(made, arrays, np.arange(30), np.arange(30, 35), SETTINGS, tmp_path / name, "test")
+        weights.append(made.model.get_weights())
+        targets[35:] = np.nan
+    assert equal(*weights)
+
+
+@pytest.mark.parametrize("where", ["train", "val"])
+def test_a_loss_that_is_no_number_is_an_error(arrays: Arrays, tmp_path: Path, where: str) -> None:
+    targets = np.zeros((ROWS, 1), np.float32)
+    targets[3 if where == "train" else 33] = np.nan
+    made = learner(arrays, targets)
+    with pytest.raises(EyecliError, match="fold 1: the loss is no longer a number in epoch 1") as e:
+        fit(made, arrays, np.arange(30), np.arange(30, ROWS), SETTINGS, tmp_path / "m", "fold 1")
+    assert e.value.exit_code == 1 and "--learning-rate" in str(e.value.hint)
+
+
+def test_predictions_come_in_the_order_of_the_rows(arrays: Arrays) -> None:
+    made = learner(arrays)
+    rows = np.array([7, 3, 3, 39, 0])
+    found = predict(made.model, arrays, ["x"], rows, lambda r: r, batch_size=2)
+    single = [predict(made.model, arrays, ["x"], rows[i : i + 1], lambda r: r) for i in range(5)]
+    assert found["sum"].shape == (5, 1) and found["hidden"].shape == (5, 8)
+    for name, values in found.items():
+        expected = np.concatenate([one[name] for one in single])
+        np.testing.assert_allclose(values, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"epochs": 0}, {"batch_size": 0}, {"batch_size": -4}, {"seed": -1}, {"learning_rate": 0.0},
+        {"learning_rate": float("nan")}, {"learning_rate": float("inf")},
+    ],
+)  # fmt: skip
+def test_settings_that_make_no_sense_are_refused(change: dict[str, Any]) -> None:
+    (name,) = change
+    with pytest.raises(UsageError, match=f"--{name.replace('_', '-')}"):
+        TrainSettings(**change)

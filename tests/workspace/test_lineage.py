@@ -1,0 +1,71 @@
+"""Lineage: what an artifact was made of, as far as it is still there and the same."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from making import make
+
+from eyecli.errors import DataError
+from eyecli.workspace.lineage import input_of, lineage
+from eyecli.workspace.splits import latest_split
+from eyecli.workspace.store import Artifact, open_workspace
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return open_workspace(tmp_path / "ws", create=True)
+
+
+@pytest.fixture
+def chain(root: Path) -> list[Artifact]:
+    source = make(root, {"s": b"1"}, kind="source", inputs={"files": ("/data", "ab" * 32)}).artifact
+    prepared = make(root, {"p": b"1"}, kind="prepared", inputs={"source": source}).artifact
+    inputs = {"prepared": prepared, "source": source}
+    return [source, prepared, make(root, {"m": b"1"}, inputs=inputs).artifact]
+
+
+def test_the_tree_reaches_down_to_the_raw_files(root: Path, chain: list[Artifact]) -> None:
+    source, prepared, model = chain
+    tree = lineage(root, model)
+    assert (tree["ref"], tree["digest"]) == (model.ref, model.manifest.digest)
+    first, second = tree["inputs"]
+    assert (first["role"], first["ref"]) == ("prepared", prepared.ref)
+    assert [(i["role"], i["ref"]) for i in first["inputs"]] == [("source", source.ref)]
+    assert second["inputs"] == [{"role": "files", "ref": "/data", "digest": "ab" * 32}]
+
+
+def test_an_input_that_is_gone_stays_as_a_leaf(root: Path, chain: list[Artifact]) -> None:
+    source, prepared, model = chain
+    shutil.rmtree(prepared.path)
+    leaf, rest = lineage(root, model)["inputs"]
+    assert leaf == {"role": "prepared", "ref": prepared.ref, "digest": prepared.manifest.digest}
+    assert rest["ref"] == source.ref
+    with pytest.raises(DataError, match="no artifact with digest"):
+        input_of(root, model, "prepared")
+
+
+def test_an_input_that_was_replaced_is_not_unfolded(root: Path, chain: list[Artifact]) -> None:
+    _, prepared, model = chain
+    shutil.rmtree(prepared.path)
+    assert make(root, {"p": b"2"}, kind="prepared", force=True).artifact.ref == prepared.ref
+    assert "inputs" not in lineage(root, model)["inputs"][0]
+
+
+def test_inputs_are_found_by_role(root: Path, chain: list[Artifact]) -> None:
+    source, prepared, model = chain
+    assert input_of(root, model, "prepared").ref == prepared.ref
+    assert input_of(root, model, "source").ref == source.ref
+
+
+def test_the_newest_split_of_the_same_content_is_taken(root: Path, chain: list[Artifact]) -> None:
+    prepared = chain[1]
+    with pytest.raises(DataError, match="no split of prepared/gaze@v1"):
+        latest_split(root, prepared)
+    other = make(root, {"p": b"2"}, kind="prepared", force=True).artifact
+    for number, of in enumerate((prepared, prepared, other)):
+        make(root, {"n": bytes([number])}, kind="split", inputs={"prepared": of}, force=True)
+    assert latest_split(root, prepared).ref == "split/gaze@v2"
+    assert latest_split(root, other).ref == "split/gaze@v3"
