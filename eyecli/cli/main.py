@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +90,18 @@ def read_config(path: Path) -> dict[str, Any]:
             raise UsageError(
                 f"{path}: '{key}' stands outside a table", "begin with a command: [train.gaze]"
             )
+        for name in _lists(value):
+            raise UsageError(f"{path}: '{name}' is a list", "settings are single values")
     return _underscored(config)
+
+
+def _lists(table: dict[str, Any]) -> Iterator[str]:
+    """Yield the names of settings that are lists, in nested tables too."""
+    for key, value in table.items():
+        if isinstance(value, dict):
+            yield from _lists(value)
+        elif isinstance(value, list):
+            yield key
 
 
 def _underscored(table: dict[str, Any]) -> dict[str, Any]:

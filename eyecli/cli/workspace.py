@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from typing import Annotated, Any
 
@@ -14,6 +15,8 @@ from eyecli.workspace.lineage import lineage
 from eyecli.workspace.references import check_name, resolve
 from eyecli.workspace.store import artifacts, versions
 from eyecli.workspace.verify import damages
+
+log = logging.getLogger(__name__)
 
 app = group("List, show, verify and name artifacts.")
 Needed = Annotated[str, typer.Argument(help="Reference, digest prefix or path.")]
@@ -104,7 +107,7 @@ def verify(
     found = [line for folder in folders for line in damages(folder)]
     if found:
         for line in found[1:]:
-            shell.say(line)
+            log.warning("%s", line)
         raise DataError(found[0], f"{len(found)} damaged files in {len(folders)} artifacts")
     return Result([f"{len(folders)} artifacts whole"], {"artifacts": len(folders), "damages": []})
 

@@ -19,6 +19,7 @@ from eyecli.settings import setting
 from eyecli.workspace.memo import Work
 from eyecli.workspace.stage import Built, Outcome, run_stage
 from eyecli.workspace.store import Artifact
+from eyecli.workspace.verify import require_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,6 +83,8 @@ def evaluate(
     work = Work("evaluate", "report", model.manifest.task, None, asdict(settings), inputs)
 
     def build(folder: Path) -> Built:
+        # Figures are only as good as the file they come from.
+        require_whole(predictions)
         table = read_table(predictions.path / PREDICTIONS)
         rows = np.flatnonzero(table["part"] == "test")
         if not len(rows):

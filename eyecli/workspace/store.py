@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import re
 import secrets
@@ -24,6 +25,8 @@ from eyecli.workspace.manifest import (
     sha256_file,
     sums,
 )
+
+log = logging.getLogger(__name__)
 
 FORMAT = {"format": 1}
 VERSION = re.compile(r"v(\d{4,})")
@@ -162,10 +165,13 @@ def artifact_folders(root: Path) -> Iterator[Path]:
 
 
 def artifacts(root: Path) -> Iterator[Artifact]:
-    """Every published artifact, by reference."""
+    """Every published artifact, by reference; one with a damaged manifest is only named."""
     for family_ref in families(root):
         for version in versions(root, family_ref):
-            yield load(root, family_ref, version)
+            try:
+                yield load(root, family_ref, version)
+            except DataError as error:
+                log.warning("%s", error.message)
 
 
 def publish(root: Path, folder: Path, manifest: Manifest) -> Artifact:

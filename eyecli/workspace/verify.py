@@ -14,6 +14,8 @@ from eyecli.workspace.manifest import (
     sha256_file,
     sums,
 )
+from eyecli.workspace.references import MAKERS
+from eyecli.workspace.store import Artifact
 
 
 def damages(folder: Path) -> list[str]:
@@ -43,6 +45,20 @@ def damages(folder: Path) -> list[str]:
         for path in sorted(present - {*manifest.files, MANIFEST, SUMS})
     ]
     return found
+
+
+def require_whole(artifact: Artifact) -> None:
+    """Refuse an artifact that is not what was published.
+
+    Raises
+    ------
+    DataError
+        Naming the first file that changed.
+    """
+    found = damages(artifact.path)
+    if found:
+        maker = MAKERS.get(artifact.manifest.kind, "eyecli")
+        raise DataError(found[0], f"{artifact.ref} is damaged: make it again, {maker} --force")
 
 
 def _compare_sums(folder: Path, manifest: Manifest) -> list[str]:

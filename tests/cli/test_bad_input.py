@@ -257,6 +257,24 @@ def test_what_is_no_package_is_not_checked(eyecli: Call, tmp_path: Path, make: b
     refused(eyecli("check-ane", "x.mlpackage"), 3, "x.mlpackage is not a Core ML package")
 
 
+def test_edited_predictions_are_not_evaluated(copy: Chain, eyecli: Call) -> None:
+    place = ("--workspace", str(copy.root))
+    path = copy.root / "predictions/gaze/v0001/predictions.csv"
+    path.chmod(0o644)
+    path.write_bytes(path.read_bytes().replace(b"1", b"2", 1))
+    refused(eyecli("evaluate", "--force", *place), 3, str(path), "content changed")
+
+
+def test_ls_names_a_damaged_manifest_and_lists_the_others(copy: Chain, eyecli: Call) -> None:
+    path = copy.root / "report/gaze/v0001/manifest.json"
+    path.chmod(0o644)
+    path.write_text("{")
+    done = eyecli("workspace", "ls", "--workspace", str(copy.root))
+    assert done.code == 0
+    assert "model/gaze@v1" in done.out and "report/gaze@v1" not in done.out
+    assert str(path) in done.err
+
+
 def test_a_damaged_artifact_is_named_by_verify(copy: Chain, eyecli: Call) -> None:
     place = ("--workspace", copy.root)
     assert eyecli("workspace", "verify", *place).code == 0

@@ -117,19 +117,22 @@ def test_a_failure_is_json_too(
 
 
 def test_a_traceback_only_with_debug(copy: Chain) -> None:
-    table = copy.root / "predictions/gaze/v0001/predictions.csv"
-    table.chmod(0o644)
-    table.write_text("nonsense\n")
-    plain = eyecli_process("evaluate", "--force", cwd=copy.folder)
+    # A manifest that is valid but makes no sense: nobody foresaw a number as a folder.
+    path = copy.root / "source/gaze/v0001/manifest.json"
+    path.chmod(0o644)
+    manifest = json.loads(path.read_text())
+    manifest["params"]["folder"] = 3
+    path.write_text(json.dumps(manifest))
+    plain = eyecli_process("preprocess", "gaze", cwd=copy.folder)
     assert plain.code == 1
-    assert plain.complaint[0].startswith("error: unexpected KeyError")
+    assert plain.complaint[0].startswith("error: unexpected TypeError")
     assert "--debug" in plain.complaint[1]
     assert "Traceback" not in plain.err
-    debug = eyecli_process("evaluate", "--force", "--debug", cwd=copy.folder)
+    debug = eyecli_process("preprocess", "gaze", "--debug", cwd=copy.folder)
     assert debug.code == 1
     assert "Traceback" in debug.err
     assert eyecli_process(
-        "evaluate", "--force", cwd=copy.folder, env={"EYECLI_DEBUG": "1"}
+        "preprocess", "gaze", cwd=copy.folder, env={"EYECLI_DEBUG": "1"}
     ).err.count("Traceback")
 
 
