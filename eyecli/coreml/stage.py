@@ -128,6 +128,12 @@ def _samples(
     groups = group_ids(list(data.index["sample"]), list(data.index["subject"]), plan.group_by)
     part = parts_of(plan, plan.partitions[partition], groups)
     rows = np.flatnonzero(part == "val")
+    if len(rows) < 2:
+        raise CheckError(
+            f"{split.ref}: fold {partition} has {len(rows)} validation samples, two are needed to "
+            "compare Core ML with Keras",
+            "nothing was published; train on more data",
+        )
     rows = rows[np.linspace(0, len(rows) - 1, min(SAMPLES, len(rows))).astype(int)]
     return {name: data.arrays.take(name, rows).astype(np.float32) for name in names}
 
