@@ -8,6 +8,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from eyecli.cli.streams import open_standard_streams
+
+if None in (sys.stdin, sys.stdout, sys.stderr):
+    open_standard_streams()
 if not (sys.stdout.isatty() and sys.stderr.isatty()):
     # Boxes are for terminals; without them help is plain text and twice as fast.
     os.environ.setdefault("TYPER_USE_RICH", "0")

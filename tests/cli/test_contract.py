@@ -253,3 +253,13 @@ def test_log_lines_carry_a_time_in_batch_jobs_and_quiet_drops_them(chain: Chain)
     assert loud.complaint == []
     quiet = eyecli_process("preprocess", "gaze", "--split", "kfold:4", "-q", cwd=chain.folder)
     assert (quiet.out, quiet.err) == (loud.out, "")
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_break_nothing(chain: Chain, closed: str) -> None:
+    line = f"{sys.executable} -m eyecli workspace ls {closed}"
+    done = subprocess.run(["bash", "-c", line], cwd=chain.folder, env=environment(),
+                          capture_output=True, text=True)  # fmt: skip
+    assert done.returncode == 0
+    assert done.stderr == ""
+    assert ("model/gaze@v1" in done.stdout) == (">&-" not in closed.replace("2>&-", ""))
