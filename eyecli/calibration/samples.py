@@ -42,6 +42,8 @@ Texts = NDArray[np.str_]
 AXES = ("x", "y")
 # Networks compute in single precision at most; anything larger would overflow when squared.
 LARGEST = float(np.finfo(np.float32).max)
+# Nothing else in an NPZ is unpacked.
+NPZ_NAMES = ("embedding", "base", "target", "point", "time", "quality", "user", "model", "unit")
 ZIP_ERRORS = (zipfile.BadZipFile, zlib.error)
 
 
@@ -290,10 +292,11 @@ def _first_bad_cell(cells: Texts, names: Sequence[str]) -> tuple[int, str, str]:
 def _read_npz(path: Path) -> dict[str, NDArray]:
     try:
         with np.load(path, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
+            arrays = {name: stored[name] for name in stored.files if name in NPZ_NAMES}
     # A lone .npy array under this name is no context manager (TypeError); RuntimeError is a zip
     # with a password or an unknown compression.
-    except (ValueError, TypeError, OSError, EOFError, RuntimeError, *ZIP_ERRORS) as error:
+    except (ValueError, TypeError, OSError, EOFError, RuntimeError, MemoryError,
+            *ZIP_ERRORS) as error:  # fmt: skip
         why = "it holds Python objects" if "Object arrays" in str(error) else "no sound NPZ file"
         raise DataError(
             f"{path}: cannot be read as arrays: {why}",

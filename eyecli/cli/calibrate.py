@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from eyecli.calibration.samples import Samples
     from eyecli.calibration.stage import Origin
     from eyecli.workspace.store import Artifact
+
+log = logging.getLogger(__name__)
 
 app = group("Fit a model to one user.")
 TASK = "gaze"
@@ -47,45 +50,59 @@ def calibrate_user(
     base = _base_model(shell, model)
     path = _locate(shell, calibration)
     if _is_embeddings(path):
-        users, origin = _from_embeddings(path, base, fold)
+        found = _from_embeddings(path, base, fold)
     else:
-        users, origin = _from_images(shell, path, base, fold)
-    if user and len(users) > 1:
-        raise DataError(f"{calibration}: {len(users)} users, --user names one", "leave it out")
+        found = _from_images(shell, path, base, fold)
+    plural = len(found) > 1
+    if user and plural:
+        found = [(samples, origin) for samples, origin in found if samples.user == user]
+        if not found:
+            raise DataError(f"{calibration}: no user '{user}' among several", "leave --user out")
+    users = [samples for samples, _ in found]
     if shell.dry_run:
         lines = [f"{len(samples)} samples of {len(set(samples.point))} points" for samples in users]
         return Result(lines, lines)
     root = shell.open(create=True)
     outcomes: list[Any] = []
     refused: list[EyecliError] = []
-    for samples in users:
+    for samples, origin in found:
         try:
             outcome = calibrate(root, TASK, samples, origin, user, force=shell.force)
         except EyecliError as error:
             # The others of a file are not lost because one user is refused.
             if len(users) == 1:
                 raise
-            shell.say(error.message)
+            log.warning("%s", error.message)
             refused.append(error)
             continue
         outcomes.append(outcome)
-        shell.say(describe(outcome.artifact.manifest.summary, outcome.artifact.ref))
+        summary = outcome.artifact.manifest.summary
+        shell.say(describe(summary, outcome.artifact.ref))
+        if summary["seen_in_training"]:
+            log.warning(
+                "WARNING: the model was trained on %d of these samples: both errors are too good",
+                summary["seen_in_training"],
+            )
     if not outcomes:
         raise refused[0]
-    return published(*outcomes, exit_code=4 if refused else 0)
+    result = published(*outcomes, exit_code=4 if refused else 0)
+    if not plural:
+        return result
+    # A list whenever the input has several users, whoever of them was refused.
+    documents = result.document if isinstance(result.document, list) else [result.document]
+    errors = [{"ok": False, "error": error.message} for error in refused]
+    return Result(result.lines, documents + errors, result.exit_code)
 
 
 def describe(summary: dict[str, Any], ref: str) -> str:
     """Say in a line what a calibration came to."""
-    unit, seen = summary["unit"], summary["seen_in_training"]
+    unit = summary["unit"]
     line = (
         f"{ref}: {summary['verdict']}, {summary['kind']} from {summary['points']} points: error "
         f"{summary['before']:.4g} -> {summary['after']:.4g} {unit} (leave one point out)"
     )
     if summary["reasons"]:
         line += f"; {'; '.join(summary['reasons'])}"
-    if seen:
-        line += f"; WARNING: the model was trained on {seen} of these samples, so both are too good"
     return line
 
 
@@ -123,7 +140,7 @@ def _is_embeddings(path: Path) -> bool:
     return "embedding_0" in header or "base_x" in header
 
 
-def _from_embeddings(path: Path, base: Artifact | None, fold: int) -> tuple[list[Samples], Origin]:
+def _from_embeddings(path: Path, base: Artifact | None, fold: int) -> list[tuple[Samples, Origin]]:
     from eyecli.calibration.samples import read_samples, require_model
     from eyecli.calibration.stage import Origin
     from eyecli.training.model import choose_fold, network_digest
@@ -134,26 +151,46 @@ def _from_embeddings(path: Path, base: Artifact | None, fold: int) -> tuple[list
         digest = network_digest(base, choose_fold(base, fold))
         for samples in users:
             require_model(samples, digest, str(path))
+            _require_unit(samples, base, path)
     elif not users[0].model:
         raise DataError(
             f"{path} does not say which model made the embeddings, and none is in the workspace",
             "add a column `model` with its digest, or name it with --model",
         )
-    return users, Origin(str(path.absolute()), sha256_file(path), base)
+    origin = Origin(str(path.absolute()), sha256_file(path), base)
+    return [(samples, origin) for samples in users]
+
+
+def _require_unit(samples: Samples, base: Artifact, path: Path) -> None:
+    """Refuse samples in another unit than the model's."""
+    from eyecli.training.model import read_model
+
+    unit = read_model(base).setup["unit"]
+    if samples.unit != unit:
+        raise DataError(
+            f"{path}: unit is {samples.unit}, {base.ref} predicts {unit}",
+            "give targets and predictions in the model's unit",
+        )
 
 
 def _from_images(
     shell: Shell, path: Path, base: Artifact | None, fold: int
-) -> tuple[list[Samples], Origin]:
+) -> list[tuple[Samples, Origin]]:
     from eyecli.sources.source import Source, recognise
     from eyecli.sources.tree import hash_tree
     from eyecli.tasks.base import all_layouts, load_task
     from eyecli.training.model import choose_fold, read_model
+    from eyecli.workspace.verify import require_whole
 
     if not path.exists():
         raise DataError(f"{path}: no such file or folder")
+    if path.is_file() and path.suffix.lower() != ".csv":
+        raise DataError(
+            f"{path}: neither embeddings (.csv, .npz) nor an image table (.csv) nor a folder"
+        )
     if base is None:
         raise MissingError("images need a model to calibrate, there is none", "eyecli train gaze")
+    require_whole(base)
     task = load_task(TASK)
     folder = (path if path.is_dir() else path.parent).absolute()
     tree = hash_tree(shell.open(), folder)
@@ -173,6 +210,17 @@ def _from_images(
 
     users = embed(source, raw, base, partition, task.module(task.learning))
     known = trained_files(shell.open(), base, partition)
-    seen = sum(any(digests[file] in known for file in files) for files in raw.files)
     content = hashlib.sha256("".join(f"{k}\n{v}\n" for k, v in digests.items()).encode())
-    return users, Origin(str(path.absolute()), content.hexdigest(), base, seen)
+    digest = content.hexdigest()
+
+    def seen(user: str | None) -> int:
+        """Samples of a user of which the fold has seen a file."""
+        return sum(
+            row["subject"] == (user or "") and any(digests[file] in known for file in files)
+            for row, files in zip(raw.table, raw.files, strict=True)
+        )
+
+    return [
+        (samples, Origin(str(path.absolute()), digest, base, seen(samples.user)))
+        for samples in users
+    ]

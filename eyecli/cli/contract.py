@@ -12,11 +12,12 @@ import inspect
 import json
 import logging
 import os
+import shutil
 import sys
 import traceback
 import typing
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -224,6 +225,8 @@ def _run(function: Callable[..., Result], settings: Sequence[type], values: dict
         for cls in settings
     ]
     try:
+        for value in (shell.workspace, *values.values()):
+            require_utf8(value)
         with only_results_on_stdout() as stdout:
             result = function(shell, *built, **values)
             write_result(stdout, result, shell.json)
@@ -234,10 +237,46 @@ def _run(function: Callable[..., Result], settings: Sequence[type], values: dict
     except OSError as error:
         if isinstance(error, BrokenPipeError):
             raise
+        if disk_is_full(shell.workspace):
+            return report_error(
+                EyecliError(
+                    f"{shell.workspace}: the disk is full; nothing was published",
+                    "free some space and run the same command again",
+                ),
+                shell.json,
+            )
         return report_unexpected(error, shell.json, debug)
     except Exception as error:
         return report_unexpected(error, shell.json, debug)
     return result.exit_code
+
+
+def require_utf8(value: object) -> None:
+    """Refuse paths and names that are not UTF-8: manifests could not hold them.
+
+    Raises
+    ------
+    UsageError
+        With the name, escaped.
+    """
+    if isinstance(value, (str, Path)):
+        try:
+            str(value).encode()
+        except UnicodeEncodeError:
+            raise UsageError(f"{printable(str(value))} is not UTF-8", "rename it") from None
+
+
+def disk_is_full(workspace: Path) -> bool:
+    """Say whether the file system of the workspace has less than a megabyte left."""
+    folder = workspace.absolute()
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free < 2**20
+
+
+def printable(text: str) -> str:
+    """Escape what would move the cursor, change colours or start another line."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 @contextmanager
@@ -271,9 +310,9 @@ def write_result(stdout: int, result: Result, as_json: bool) -> None:
 
 def report_error(error: EyecliError, as_json: bool) -> int:
     """Print one or two lines on stderr, the envelope on stdout with ``--json``."""
-    lines = [f"error: {error.message}"]
+    lines = [f"error: {printable(error.message)}"]
     if error.hint:
-        lines.append(f"{HINT_INDENT}{error.hint}")
+        lines.append(f"{HINT_INDENT}{printable(error.hint)}")
     sys.stderr.write("\n".join(lines) + "\n")
     if as_json:
         envelope = {
@@ -285,8 +324,10 @@ def report_error(error: EyecliError, as_json: bool) -> int:
                 "hint": error.hint,
             },
         }
-        sys.stdout.write(json.dumps(envelope, indent=2, ensure_ascii=False) + "\n")
-        sys.stdout.flush()
+        # Whatever stdout's encoding; and if it is full, the exit code still tells.
+        with suppress(OSError), os.fdopen(os.dup(1), "w", encoding="utf-8",
+                                          errors="surrogateescape") as stream:  # fmt: skip
+            stream.write(json.dumps(envelope, indent=2, ensure_ascii=False) + "\n")
     return error.exit_code
 
 
@@ -315,12 +356,19 @@ def report_unexpected(error: Exception, as_json: bool, debug: bool) -> int:
     return report_error(known, as_json)
 
 
+class Lines(logging.Formatter):
+    """One event, one line, whatever ids and file names are in it."""
+
+    def format(self, record: logging.LogRecord) -> str:  # noqa: D102
+        return printable(super().format(record))
+
+
 def setup_logging(quiet: bool, verbose: bool) -> None:
     """Log to stderr: plain lines on a terminal, with timestamps in batch jobs."""
     level = logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO
     handler = logging.StreamHandler(sys.stderr)
     stamp = "" if sys.stderr.isatty() else "%(asctime)s "
-    handler.setFormatter(logging.Formatter(f"{stamp}%(message)s", "%Y-%m-%dT%H:%M:%S"))
+    handler.setFormatter(Lines(f"{stamp}%(message)s", "%Y-%m-%dT%H:%M:%S"))
     logger = logging.getLogger("eyecli")
     logger.handlers = [handler]
     logger.setLevel(level)

@@ -46,5 +46,5 @@ def demo(shell: Shell) -> Result:
         if code:
             raise EyecliError(f"`{typed}` ended with exit code {code}")
     report = resolve(shell.open(), "report/gaze")
-    shell.say(f"\nopen {report.path / 'report.html'}")
+    shell.say(f"open {report.path / 'report.html'}")
     return Result([report.ref], {"report": report.ref, "path": str(report.path / "report.html")})

@@ -6,6 +6,7 @@ from eyecli.cli.contract import Result, Shell, command, group, published
 from eyecli.cli.options import Reference
 from eyecli.coreml.stage import ExportSettings, export_head, export_model
 from eyecli.tasks.base import load_task
+from eyecli.training.model import choose_fold
 from eyecli.workspace.lineage import input_of
 from eyecli.workspace.references import resolve
 
@@ -24,6 +25,8 @@ def coreml(shell: Shell, settings: ExportSettings, model: Reference = None) -> R
     shell.say_input(model, artifact.ref)
     if artifact.manifest.kind != "head":
         artifact = resolve(root, model, "model")
+    if artifact.manifest.kind == "model":
+        choose_fold(artifact, settings.fold)
     if shell.dry_run:
         line = f"would export {artifact.ref}"
         return Result([line], {"model": artifact.ref})

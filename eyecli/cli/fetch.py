@@ -63,12 +63,8 @@ def _render(target: Path, subjects: int, points: int, frames: int, seed: int) ->
     from eyecli.synthesis.gaze_table import write_gaze_table
 
     wanted = {"subjects": subjects, "points": points, "frames": frames}
-    try:
-        found = json.loads((target / "provenance.json").read_bytes())
-        if found["seed"] == seed and wanted.items() <= found["parameters"].items():
-            return
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        pass
+    if _holds(target, wanted, seed):
+        return
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise DataError(
             f"{target} is not empty and does not hold this sample", "name another --folder"
@@ -76,7 +72,21 @@ def _render(target: Path, subjects: int, points: int, frames: int, seed: int) ->
     target.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=".sample-", dir=target.parent) as temporary:
         write_gaze_table(Path(temporary, "data"), subjects, points, frames, seed)
-        Path(temporary, "data").replace(target)
+        try:
+            Path(temporary, "data").replace(target)
+        except OSError:
+            # Another job was faster, with the same sample.
+            if not _holds(target, wanted, seed):
+                raise
+
+
+def _holds(target: Path, wanted: dict[str, int], seed: int) -> bool:
+    """Say whether a folder holds the sample of these parameters."""
+    try:
+        found = json.loads((target / "provenance.json").read_bytes())
+        return bool(found["seed"] == seed and wanted.items() <= found["parameters"].items())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
 
 
 def fetch_folder(

@@ -30,6 +30,10 @@ ClickError: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "C
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line and exit with the contract's exit code."""
+    for name in [n for n in os.environ if n.startswith("EYECLI_") and n.endswith("_HELP")]:
+        # Every flag has its variable; for help it would turn each command into a no-op.
+        del os.environ[name]
+    os.environ.pop("EYECLI_HELP", None)
     arguments = list(sys.argv[1:] if argv is None else argv)
     sys.exit(run(arguments))
 
@@ -64,7 +68,7 @@ def run(arguments: list[str]) -> int:
 
 def config_path(arguments: Sequence[str]) -> Path:
     """Return the ``eyecli.toml`` of the workspace that the arguments or the environment name."""
-    folder = os.environ.get("EYECLI_WORKSPACE", "eyecli-workspace")
+    folder = os.environ.get("EYECLI_WORKSPACE") or "eyecli-workspace"
     for position, argument in enumerate(arguments):
         if argument == "--workspace" and position + 1 < len(arguments):
             folder = arguments[position + 1]

@@ -26,7 +26,7 @@ def _register(task: Task) -> None:
         artifact = resolve(root, source, "source", task.name)
         shell.say_input(source, artifact.ref)
         if shell.dry_run:
-            lines = check_source(root, artifact, task.read_raw, settings)
+            lines = check_source(root, artifact, task.read_raw, settings, split)
             # Two lines of counts, then the problems.
             found = {"source": artifact.ref, "lines": lines}
             return Result(lines, found, exit_code=3 if len(lines) > 2 else 0)

@@ -15,7 +15,7 @@ from eyecli.tasks.base import NAMES, Task, load_task
 from eyecli.training.settings import TrainSettings
 from eyecli.training.stage import train
 from eyecli.workspace.references import resolve
-from eyecli.workspace.splits import latest_split
+from eyecli.workspace.splits import chosen_split
 from eyecli.workspace.store import Artifact
 
 app = group("Prepared arrays to a model and predictions.")
@@ -65,7 +65,7 @@ def _choose_split(root: Path, prepared: Artifact, text: str | None) -> tuple[Art
         return resolve(root, text, "split", prepared.manifest.task), None
     if text:
         parse_scheme(text)
-    return latest_split(root, prepared), text
+    return chosen_split(root, prepared), text
 
 
 def _split_anew(root: Path, prepared: Artifact, like: Artifact, scheme: str, seed: int) -> Artifact:

@@ -72,7 +72,13 @@ app = typer.Typer(
 @app.callback()
 def _root(
     version: bool = typer.Option(
-        False, "--version", help="Print the version and exit.", callback=_version, is_eager=True
+        False,
+        "--version",
+        help="Print the version and exit.",
+        callback=_version,
+        is_eager=True,
+        # Images of clusters set EYECLI_VERSION to say what they hold.
+        allow_from_autoenv=False,
     ),
 ) -> None:
     """Hold the options of the root."""

@@ -15,11 +15,12 @@ from eyecli.data.arrays import ArraySpec, ArrayWriter
 from eyecli.data.audit import find_leaks, refuse_leaks
 from eyecli.data.prepared import ARRAYS, INDEX, SETUP, SPLIT, open_prepared, write_table
 from eyecli.data.split import Split, group_ids, make_split
-from eyecli.errors import DataError
+from eyecli.errors import DataError, EyecliError
 from eyecli.progress import track
 from eyecli.settings import setting
 from eyecli.sources.source import Source, open_source
 from eyecli.workspace.memo import Work
+from eyecli.workspace.splits import choose_split
 from eyecli.workspace.stage import Built, Outcome, run_stage
 from eyecli.workspace.store import Artifact
 
@@ -125,10 +126,14 @@ def prepare(
         return Built(summary={"samples": len(raw.table), "subjects": _count(raw.table)})
 
     prepared = run_stage(root, work, build, force=force)
-    return prepared, split_prepared(root, prepared.artifact, split, force=force)
+    made = split_prepared(root, prepared.artifact, split, force=force)
+    choose_split(root, prepared.artifact, made.artifact)
+    return prepared, made
 
 
-def check_source(root: Path, artifact: Artifact, read_raw: RawReader, settings: Any) -> list[str]:
+def check_source(
+    root: Path, artifact: Artifact, read_raw: RawReader, settings: Any, split: SplitSettings
+) -> list[str]:
     """Read and decode everything, write nothing (``--dry-run``).
 
     Returns
@@ -145,6 +150,12 @@ def check_source(root: Path, artifact: Artifact, read_raw: RawReader, settings: 
                 raw.convert(position, source.read)
             except DataError as error:
                 problems.append(error.message)
+        try:
+            plan_split(
+                _ids(raw.table, "sample"), _ids(raw.table, "subject"), _digests(raw, source), split
+            )
+        except EyecliError as error:
+            problems.append(error.message)
     row_bytes = sum(int(np.prod(s.shape)) * np.dtype(s.dtype).itemsize for s in raw.specs.values())
     lines = [
         f"layout {source.layout}: {len(raw.table)} samples, {_count(raw.table)} subjects, "

@@ -12,14 +12,13 @@ import numpy as np
 from eyecli.data.arrays import read_npy
 from eyecli.data.prepared import Prepared, open_prepared, read_split, read_table
 from eyecli.data.split import Split
-from eyecli.errors import DataError
+from eyecli.errors import DataError, UsageError
 from eyecli.evaluation.findings import Findings, verdict
 from eyecli.evaluation.report import write_report
 from eyecli.settings import setting
 from eyecli.workspace.memo import Work
 from eyecli.workspace.stage import Built, Outcome, run_stage
 from eyecli.workspace.store import Artifact
-from eyecli.workspace.verify import require_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,6 +33,10 @@ class EvaluateSettings:
     calibration_points: int = setting(
         9, "Gaze: points of each test subject used to calibrate; the others test it. 0 for none."
     )
+
+    def __post_init__(self) -> None:
+        if self.calibration_points < 0:
+            raise UsageError(f"--calibration-points {self.calibration_points} is below 0")
 
 
 class Reporter(Protocol):
@@ -83,8 +86,6 @@ def evaluate(
     work = Work("evaluate", "report", model.manifest.task, None, asdict(settings), inputs)
 
     def build(folder: Path) -> Built:
-        # Figures are only as good as the file they come from.
-        require_whole(predictions)
         table = read_table(predictions.path / PREDICTIONS)
         rows = np.flatnonzero(table["part"] == "test")
         if not len(rows):

@@ -53,6 +53,8 @@ class Source:
         DataError
             If the file is missing or not what was fetched.
         """
+        if path not in self.digests:
+            raise DataError(f"{self.folder / path} is not among the files of the source")
         try:
             content = (self.folder / path).read_bytes()
         except OSError as error:
@@ -196,7 +198,10 @@ def open_source(root: Path, artifact: Artifact) -> Source:
         digests = {row["path"]: row["sha256"] for row in csv.DictReader(stream)}
     again = f"fetch it again: eyecli fetch path {folder}"
     if not folder.is_dir():
-        raise DataError(f"{artifact.ref}: its folder {folder} is gone", again)
+        raise DataError(
+            f"{artifact.ref}: its folder {folder} is gone",
+            "fetch it from where it is now: eyecli fetch path FOLDER",
+        )
     now = {path: state.sha256 for path, state in hash_tree(root, folder).items()}
     changed = sorted(
         path for path in now.keys() | digests.keys() if now.get(path) != digests.get(path)

@@ -41,11 +41,13 @@ def walk(folder: Path, workspace: Path | None = None) -> Iterator[tuple[str, os.
         leaving it out would silently make a smaller data set.
     """
     top = folder.stat()
-    yield from _below(folder, "", [(top.st_dev, top.st_ino)], workspace)
+    skip = workspace.stat() if workspace and workspace.is_dir() else None
+    own = (skip.st_dev, skip.st_ino) if skip else None
+    yield from _below(folder, "", [(top.st_dev, top.st_ino)], own)
 
 
 def _below(
-    folder: Path, prefix: str, above: list[tuple[int, int]], workspace: Path | None
+    folder: Path, prefix: str, above: list[tuple[int, int]], workspace: tuple[int, int] | None
 ) -> Iterator[tuple[str, os.stat_result]]:
     try:
         with os.scandir(folder) as listing:
@@ -67,7 +69,7 @@ def _below(
             ) from error
         if S_ISREG(stat.st_mode):
             yield path, stat
-        elif S_ISDIR(stat.st_mode) and Path(entry.path) != workspace:
+        elif S_ISDIR(stat.st_mode) and (stat.st_dev, stat.st_ino) != workspace:
             node = (stat.st_dev, stat.st_ino)
             if node in above:
                 raise DataError(f"{entry.path}: a link that leads back up", "delete it")

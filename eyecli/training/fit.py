@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -86,6 +88,49 @@ class Journal(keras.callbacks.Callback):
             self.last = now
 
 
+class StopWhen(keras.callbacks.Callback):
+    """Leave the training at the next batch after Ctrl-C."""
+
+    def __init__(self, interrupted: list[int]) -> None:
+        super().__init__()
+        self.interrupted = interrupted
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: D102
+        if self.interrupted:
+            raise KeyboardInterrupt
+
+
+@contextmanager
+def interruptible() -> Iterator[list[int]]:
+    """Note Ctrl-C, which libraries swallow where they cannot pass an exception on.
+
+    Yields
+    ------
+    list of int
+        The signals that came; empty so far. Whatever else the interrupted code raises then is
+        Ctrl-C too.
+    """
+    seen: list[int] = []
+
+    def note(signum: int, frame: Any) -> None:
+        seen.append(signum)
+        raise KeyboardInterrupt
+
+    # A job in the background ignores Ctrl-C, and a thread cannot change that.
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield seen
+        return
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield seen
+    except Exception:
+        if seen:
+            raise KeyboardInterrupt from None
+        raise
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def fit(
     learner: Learner,
     arrays: Arrays,
@@ -130,15 +175,16 @@ def fit(
     )
     losses = {name: learner.losses.get(name) for name in learner.model.output_names}
     learner.model.compile(keras.optimizers.Adam(rate), loss=losses)
-    learner.model.fit(
-        batches,
-        validation_data=loader(val, None) if len(val) else None,
-        epochs=settings.epochs,
-        # Keras would draw the order of the batches from a generator of its own.
-        shuffle=False,
-        verbose=0,
-        callbacks=[Journal(journal, settings.epochs, label)],
-    )
+    with interruptible() as interrupted:
+        learner.model.fit(
+            batches,
+            validation_data=loader(val, None) if len(val) else None,
+            epochs=settings.epochs,
+            # Keras would draw the order of the batches from a generator of its own.
+            shuffle=False,
+            verbose=0,
+            callbacks=[Journal(journal, settings.epochs, label), StopWhen(interrupted)],
+        )
 
 
 def predict(

@@ -11,7 +11,7 @@ from eyecli.workspace.manifest import MANIFEST, read_manifest
 from eyecli.workspace.store import KINDS, Artifact, artifacts, families, load, versions
 
 REFERENCE = re.compile(
-    r"(?P<family>[a-z]{1,32}/[a-z0-9_-]{1,64}(?:/[A-Za-z0-9._-]{1,64})?)?"
+    r"(?P<family>[a-z]{1,32}/[a-z0-9_-]{1,64}(?:/[A-Za-z0-9][A-Za-z0-9._-]{0,63})?)?"
     r"(?:@(?P<selector>[A-Za-z0-9._-]{1,64}))?"
 )
 DIGEST = re.compile(r"(?:sha256:)?([0-9a-f]{8,64})")
@@ -51,7 +51,7 @@ def resolve(
     DataError
         If there is no such artifact, or it is of another kind or task.
     """
-    artifact = _find(root, text or "@latest", kind, task)
+    artifact = _find(root, "@latest" if text is None else text, kind, task)
     manifest = artifact.manifest
     if (kind and manifest.kind != kind) or (task and manifest.task != task):
         raise DataError(
@@ -62,6 +62,9 @@ def resolve(
 
 
 def _find(root: Path, text: str, kind: str | None, task: str | None) -> Artifact:
+    if not text:
+        # `eyecli train gaze "$P"` after a preprocess that failed must not take something else.
+        raise UsageError("an empty reference", "did the command before it fail? use `set -e`")
     folder = Path(text)
     if _is_artifact(folder):
         return _from_path(root, folder)

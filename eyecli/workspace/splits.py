@@ -5,11 +5,27 @@ from __future__ import annotations
 from pathlib import Path
 
 from eyecli.errors import DataError
-from eyecli.workspace.store import Artifact, load, versions
+from eyecli.workspace.aliases import list_aliases, set_alias
+from eyecli.workspace.store import Artifact, load
 
 
-def latest_split(root: Path, prepared: Artifact) -> Artifact:
-    """Return the newest split made of a prepared artifact.
+def _alias(prepared: Artifact) -> str:
+    return f"of-{prepared.manifest.digest[:12]}"
+
+
+def choose_split(root: Path, prepared: Artifact, split: Artifact) -> None:
+    """Let a split be that of a prepared artifact, until `preprocess` makes another.
+
+    An alias, since the same `preprocess` again finds its earlier split and publishes none.
+    """
+    family_ref, version = split.ref.rsplit("@v", 1)
+    alias = _alias(prepared)
+    if list_aliases(root, family_ref).get(alias) != int(version):
+        set_alias(root, family_ref, alias, int(version), split.manifest.digest)
+
+
+def chosen_split(root: Path, prepared: Artifact) -> Artifact:
+    """Return the split that the last `preprocess` of these data made or found.
 
     Raises
     ------
@@ -17,8 +33,7 @@ def latest_split(root: Path, prepared: Artifact) -> Artifact:
         If there is none.
     """
     family_ref = f"split/{prepared.manifest.task}"
-    for version in reversed(versions(root, family_ref)):
-        split = load(root, family_ref, version)
-        if split.manifest.inputs[0].digest == prepared.manifest.digest:
-            return split
-    raise DataError(f"no split of {prepared.ref}", "run the same `eyecli preprocess` again")
+    version = list_aliases(root, family_ref).get(_alias(prepared))
+    if version is None:
+        raise DataError(f"no split of {prepared.ref}", "run the same `eyecli preprocess` again")
+    return load(root, family_ref, version)

@@ -13,6 +13,7 @@ from eyecli.workspace.manifest import SCHEMA, Input, Manifest, content_digest
 from eyecli.workspace.memo import Work, input_digest, recall, remember
 from eyecli.workspace.provenance import code_version, git_revision, libraries
 from eyecli.workspace.store import Artifact, collect_files, publish, staging
+from eyecli.workspace.verify import require_whole
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +69,10 @@ def run_stage(
     if found:
         log.info("%s: already there (%s)", found.ref, work.stage)
         return Outcome(found, cached=True)
+    for source in work.inputs.values():
+        if isinstance(source, Artifact):
+            # A result is only as good as what it was made from; hashing is cheap beside the work.
+            require_whole(source)
     started = datetime.now(UTC)
     with staging(root) as folder:
         built = build(folder)

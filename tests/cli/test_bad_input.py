@@ -114,7 +114,7 @@ def test_an_unreadable_image_is_named(eyecli: Call, data: Path, content: bytes |
     source = eyecli("fetch", "path", data).ref
     # In a process of its own: OpenCV, too, has something to say about broken images.
     done = eyecli_process("preprocess", "gaze", source, "--split", "kfold:4", cwd=data.parent)
-    refused(done, 3, "row000003 (right)", "not a readable image")
+    refused(done, 3, str(path), "row000003, right", "not a readable image")
     assert not (data.parent / "eyecli-workspace/prepared").exists()
 
 
@@ -331,3 +331,81 @@ def test_a_read_only_workspace_is_not_written(read_only: Path, words: tuple[str,
     done = without_privileges(*words, "--workspace", str(read_only))
     refused(done, 1, str(read_only), "Permission denied")
     assert "--workspace" in done.complaint[1]
+
+
+@pytest.mark.parametrize(("field", "value"), [("subject", "s\0s1"), ("session", "1\r"),
+                                              ("point", "p\x1b[2J")])  # fmt: skip
+def test_control_characters_are_refused(eyecli: Call, data: Path, field: str, value: str) -> None:
+    def change(rows: Rows) -> Rows:
+        rows[1][field] = value
+        return rows
+
+    change_table(data, change)
+    # A line break in a cell moves the line number, not the name of the field.
+    refused(prepare(eyecli, data), 3, "table.csv: row ", f": {field} ", "control characters")
+
+
+@pytest.mark.parametrize("text", ["1e300", "-1e9", "1_000", "١٢"])
+def test_numbers_beyond_any_screen_are_refused(eyecli: Call, data: Path, text: str) -> None:
+    def change(rows: Rows) -> Rows:
+        rows[0]["target_x"] = text
+        return rows
+
+    change_table(data, change)
+    refused(prepare(eyecli, data), 3, "row 2: target_x", text)
+
+
+def test_pixels_are_not_taken_for_centimetres(eyecli: Call, data: Path) -> None:
+    done = prepare(eyecli, data, "--unit", "cm", "--screen-cm", "34.4x19.3")
+    refused(done, 3, "cannot be cm")
+
+
+def test_an_empty_reference_is_no_default(chain: Chain, eyecli: Call) -> None:
+    for words in (("preprocess", "gaze", ""), ("train", "gaze", ""), ("evaluate", "")):
+        refused(eyecli(*words, "--workspace", str(chain.root)), 2, "an empty reference")
+
+
+@pytest.mark.parametrize(
+    ("stage", "path"),
+    [
+        ("train gaze --epochs 1 --force", "split/gaze/v0001/split.json"),
+        ("train gaze --epochs 1 --force", "prepared/gaze/v0001/index.csv"),
+        ("export coreml --fold 0 --force", "model/gaze/v0001/fold-000/facts.json"),
+    ],
+)
+def test_edited_inputs_are_not_used(copy: Chain, eyecli: Call, stage: str, path: str) -> None:
+    changed = copy.root / path
+    changed.chmod(0o644)
+    changed.write_bytes(changed.read_bytes().replace(b"1", b"2", 1))
+    done = eyecli(*stage.split(), "--workspace", str(copy.root))
+    refused(done, 3, str(changed), "content changed")
+
+
+def test_a_workspace_in_the_data_is_not_data(data: Path) -> None:
+    place = ("--workspace", "ws")
+    assert eyecli_process("fetch", "path", "../data", *place, cwd=data).code == 0
+    done = eyecli_process("preprocess", "gaze", "--split", "kfold:4", *place, cwd=data)
+    assert done.code == 0, done.err
+
+
+def test_a_workspace_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
+    name = os.fsdecode(b"x\xff")
+    done = eyecli_process("fetch", "sample", "gaze", "--workspace", name, cwd=tmp_path)
+    refused(done, 2, "is not UTF-8")
+    assert not list(tmp_path.iterdir())
+
+
+def test_calibration_samples_in_another_unit_are_refused(
+    chain: Chain, eyecli: Call, tmp_path: Path
+) -> None:
+    path = tmp_path / "cm.csv"
+    write_embeddings(chain.root, path)
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([f"{lines[0]},unit", *(f"{line},cm" for line in lines[1:])]) + "\n")
+    done = eyecli("calibrate", "user", path, "--fold", "0", "--workspace", str(chain.root))
+    refused(done, 3, "unit is cm", "predicts px")
+
+
+def test_a_negative_number_of_calibration_points(chain: Chain, eyecli: Call) -> None:
+    done = eyecli("evaluate", "--calibration-points", "-4", "--workspace", str(chain.root))
+    refused(done, 2, "--calibration-points -4")

@@ -164,11 +164,16 @@ def test_a_reader_that_leaves_early_is_no_error(chain: Chain) -> None:
     assert (done.stdout, done.stderr) == ("{\n", "")
 
 
+def hear_ctrl_c() -> None:
+    """Undo what a shell does to jobs in the background, this test run perhaps among them."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_ends_with_130_and_nothing_half_done(tmp_path: Path) -> None:
     words = ["fetch", "sample", "gaze", "--subjects", "300", "--frames", "9", "--folder", "data/x"]
     process = subprocess.Popen([sys.executable, "-m", "eyecli", *words], cwd=tmp_path,
                                env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                               text=True)  # fmt: skip
+                               text=True, preexec_fn=hear_ctrl_c)  # fmt: skip
     while not list(tmp_path.glob("data/.sample-*/data/left/*")):
         assert process.poll() is None
         time.sleep(0.02)
@@ -263,3 +268,42 @@ def test_closed_streams_break_nothing(chain: Chain, closed: str) -> None:
     assert done.returncode == 0
     assert done.stderr == ""
     assert ("model/gaze@v1" in done.stdout) == (">&-" not in closed.replace("2>&-", ""))
+
+
+def test_ctrl_c_is_not_lost_in_training(chain: Chain, tmp_path: Path) -> None:
+    """One Ctrl-C, at moments when TensorFlow and Keras trace, must end it."""
+    for moment in (2.0, 3.0, 4.0):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "eyecli", "train", "gaze", "--force", "--epochs", "5000"],
+            cwd=chain.folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True, preexec_fn=hear_ctrl_c,
+        )  # fmt: skip
+        time.sleep(moment)
+        process.send_signal(signal.SIGINT)
+        try:
+            out, err = process.communicate(timeout=30)
+        finally:
+            process.kill()
+        assert (process.returncode, out) == (130, ""), (moment, err)
+        assert err.strip().endswith("interrupted")
+
+
+@pytest.mark.parametrize("name", ["EYECLI_VERSION", "EYECLI_HELP", "EYECLI_WORKSPACE_LS_HELP"])
+def test_some_variables_are_no_flags(chain: Chain, name: str) -> None:
+    done = eyecli_process("workspace", "ls", cwd=chain.folder, env={name: "1"})
+    assert "model/gaze@v1" in done.out
+
+
+def test_messages_stay_on_their_lines(tmp_path: Path) -> None:
+    done = eyecli_process("fetch", "path", "a\nb\x1b[31mred", cwd=tmp_path)
+    assert (done.code, len(done.complaint)) == (3, 2)
+    assert "\x1b" not in done.err and "a\\nb\\x1b[31mred" in done.err
+
+
+def test_a_full_stdout_is_no_traceback(chain: Chain) -> None:
+    for words in ("workspace show model/gaze --json", "workspace show nope/x --json"):
+        line = f"{sys.executable} -m eyecli {words} > /dev/full"
+        done = subprocess.run(["bash", "-c", line], cwd=chain.folder, env=environment(),
+                              capture_output=True, text=True)  # fmt: skip
+        assert done.returncode != 0
+        assert done.stderr.startswith("error: ") and "Traceback" not in done.stderr

@@ -16,7 +16,7 @@ from eyecli.data.prepare import Raw, Read, SplitSettings, check_source, prepare,
 from eyecli.data.prepared import open_prepared, read_split, read_table, write_table
 from eyecli.errors import CheckError, DataError
 from eyecli.sources.source import Source, fetch_path
-from eyecli.workspace.splits import latest_split
+from eyecli.workspace.splits import chosen_split
 from eyecli.workspace.store import Artifact, families, open_workspace
 
 LAYOUTS = {"numbers": ("gaze", lambda names: True)}
@@ -80,7 +80,7 @@ def test_arrays_index_and_split_are_published(tmp_path: Path) -> None:
     assert data.setup == {"unit": "px"} and plan.groups == [f"s{i}" for i in range(5)]
     assert (plan.scheme, plan.subject_independent) == ("kfold:5", True)
     assert split.manifest.inputs[0].digest == prepared.manifest.digest
-    assert latest_split(root, prepared) == split
+    assert chosen_split(root, prepared) == split
     assert prepared.manifest.summary == {"samples": 15, "subjects": 5}
 
 
@@ -102,7 +102,8 @@ def test_another_split_does_not_read_the_raw_data_again(tmp_path: Path) -> None:
         path.unlink()
     second = split_prepared(root, prepared, SplitSettings("leave-one-group-out", seed=4)).artifact
     assert second.ref == "split/gaze@v2" and read_split(second).seed == 4
-    assert latest_split(root, prepared) == second and read_split(first).scheme == "kfold:5"
+    # It is not that of the preparation, which a bare `train` goes on using.
+    assert chosen_split(root, prepared) == first and read_split(first).scheme == "kfold:5"
     with pytest.raises(CheckError, match="leaks"):
         fetched, other = fetch(tmp_path / "leak", s3_1="10")
         accepted, _ = made(fetched, other, unsafe_split="x")
@@ -121,16 +122,25 @@ def test_a_broken_file_publishes_nothing(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"s2/2\.txt: not a number"):
         made(root, source)
     assert families(root) == ["source/gaze"]
-    lines = check_source(root, source, read_raw, Settings())
+    lines = check_source(root, source, read_raw, Settings(), SplitSettings("kfold:5"))
     assert lines[0].startswith("layout numbers: 15 samples, 5 subjects, 15 files")
     assert lines[1:] == ["2 problems", "s2/2.txt: not a number", "s3/0.txt: not a number"]
     assert families(root) == ["source/gaze"], "a check writes nothing"
+
+
+def test_a_check_says_what_the_split_would_say(tmp_path: Path) -> None:
+    root, source = fetch(tmp_path, s3_1="10")
+    lines = check_source(root, source, read_raw, Settings(), SplitSettings("kfold:5"))
+    assert lines[1] == "1 problems" and "leaks between the parts" in lines[2]
 
 
 def test_the_same_again_is_found(tmp_path: Path) -> None:
     root, source = fetch(tmp_path)
     first = made(root, source)
     assert made(root, source) == first
+    made(root, source, split="holdout")
+    assert made(root, source) == first
+    assert chosen_split(root, first[0]) == first[1], "the split of the last preprocess"
     assert [a.ref for a in made(root, source, split="holdout")] == [
         "prepared/gaze@v1",
         "split/gaze@v2",

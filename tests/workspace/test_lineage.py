@@ -10,7 +10,7 @@ from making import make
 
 from eyecli.errors import DataError
 from eyecli.workspace.lineage import input_of, lineage
-from eyecli.workspace.splits import latest_split
+from eyecli.workspace.splits import choose_split, chosen_split
 from eyecli.workspace.store import Artifact, open_workspace
 
 
@@ -60,12 +60,17 @@ def test_inputs_are_found_by_role(root: Path, chain: list[Artifact]) -> None:
     assert input_of(root, model, "source").ref == source.ref
 
 
-def test_the_newest_split_of_the_same_content_is_taken(root: Path, chain: list[Artifact]) -> None:
+def test_the_chosen_split_of_the_same_content_is_taken(root: Path, chain: list[Artifact]) -> None:
     prepared = chain[1]
     with pytest.raises(DataError, match="no split of prepared/gaze@v1"):
-        latest_split(root, prepared)
+        chosen_split(root, prepared)
     other = make(root, {"p": b"2"}, kind="prepared", force=True).artifact
-    for number, of in enumerate((prepared, prepared, other)):
-        make(root, {"n": bytes([number])}, kind="split", inputs={"prepared": of}, force=True)
-    assert latest_split(root, prepared).ref == "split/gaze@v2"
-    assert latest_split(root, other).ref == "split/gaze@v3"
+    first, second, third = (
+        make(root, {"n": bytes([n])}, kind="split", inputs={"prepared": of}, force=True).artifact
+        for n, of in enumerate((prepared, prepared, other))
+    )
+    for of, split in ((prepared, first), (prepared, second), (other, third), (prepared, first)):
+        choose_split(root, of, split)
+        assert chosen_split(root, of) == split
+    # Going back to an earlier split is a choice like any other; the other data keep theirs.
+    assert chosen_split(root, other) == third

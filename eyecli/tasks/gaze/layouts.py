@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
@@ -31,6 +30,11 @@ OPTIONAL = ("session", "point", *IMAGES, *BOXES)
 # The two eyes of a person differ by a reflection: mirrored, both can share one branch.
 MIRRORED = ("right",)
 SIZES = range(16, 257)
+NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+# Far beyond any screen, in pixels or centimetres.
+LARGEST = 1e6
+# Boxes are fractions of the frame; a face at its edge reaches out of it.
+BOX_RANGE = (-1.0, 2.0)
 
 Row = dict[str, Any]
 
@@ -86,7 +90,12 @@ def read_raw(source: Source, settings: GazePreprocess) -> Raw:
     def convert(position: int, read: Read) -> dict[str, np.ndarray]:
         sample = samples[position]
         row = {
-            name: read_crop(read(sample[name]), name, specs[name].shape[0], sample["sample"])
+            name: read_crop(
+                read(sample[name]),
+                name,
+                specs[name].shape[0],
+                f"{source.folder / sample[name]} ({sample['sample']}, {name})",
+            )
             for name in images
         }
         if has_boxes:
@@ -113,7 +122,7 @@ def read_crop(content: bytes, name: str, size: int, where: str) -> np.ndarray:
     DataError
         If it is not a readable image.
     """
-    pixels = resize_square(decode_rgb(content, f"{where} ({name})"), size)
+    pixels = resize_square(decode_rgb(content, where), size)
     return np.ascontiguousarray(pixels[:, ::-1] if name in MIRRORED else pixels)
 
 
@@ -132,8 +141,10 @@ def _setup(settings: GazePreprocess, images: list[str], has_boxes: bool) -> dict
 
 
 def _off_screen(samples: list[Row], settings: GazePreprocess, source: Source) -> list[str]:
+    if settings.unit == "cm":
+        return _beyond_screen_cm(samples, settings, source)
     screen = parse_size(settings.screen_px, "--screen-px")
-    if screen is None or settings.unit != "px":
+    if screen is None:
         return []
     width, height = screen
     return [
@@ -141,6 +152,20 @@ def _off_screen(samples: list[Row], settings: GazePreprocess, source: Source) ->
         f"{sample['target_y']:g}) px is outside the screen of {width:g}x{height:g} px"
         for sample in samples
         if not (0 <= sample["target_x"] <= width and 0 <= sample["target_y"] <= height)
+    ]
+
+
+def _beyond_screen_cm(samples: list[Row], settings: GazePreprocess, source: Source) -> list[str]:
+    """Find targets that cannot be cm: wherever the origin is, the screen is not that large."""
+    screen = parse_size(settings.screen_cm, "--screen-cm")
+    if screen is None:
+        return []
+    width, height = screen
+    return [
+        f"{source.folder}: {sample['sample']}: target ({sample['target_x']:g}, "
+        f"{sample['target_y']:g}) cannot be cm on a screen of {width:g}x{height:g} cm"
+        for sample in samples
+        if abs(sample["target_x"]) > 2 * width or abs(sample["target_y"]) > 2 * height
     ]
 
 
@@ -265,8 +290,8 @@ def _table_row(
     sample: Row = {
         "sample": f"row{number:06d}",
         "subject": _text(row, "subject"),
-        "session": row.get("session", ""),
-        "point": row.get("point", ""),
+        "session": _printable(row.get("session", ""), "session"),
+        "point": _printable(row.get("point", ""), "point"),
         "target_x": _number(row, "target_x"),
         "target_y": _number(row, "target_y"),
     }
@@ -276,22 +301,31 @@ def _table_row(
         sample[name] = _text(row, name)
         if sample[name] not in source.digests:
             raise DataError(f"{name} '{sample[name]}' is not in {source.folder}")
-    return sample | {name: _number(row, name) for name in boxes}
+    return sample | {name: _number(row, name, BOX_RANGE) for name in boxes}
 
 
 def _text(row: Mapping[str, str], field: str) -> str:
     value = row[field].strip()
     if not value:
         raise DataError(f"{field} is empty")
+    return _printable(value, field)
+
+
+def _printable(value: str, field: str) -> str:
+    """Refuse control characters: they would break the tables that ids are written to."""
+    if not value.isprintable():
+        raise DataError(f"{field} {value!r} has control characters")
     return value
 
 
-def _number(row: Mapping[str, str], field: str) -> float:
+def _number(
+    row: Mapping[str, str], field: str, span: tuple[float, float] = (-LARGEST, LARGEST)
+) -> float:
     text = row[field]
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
+    # float() takes more than a table may hold: 1_000, digits of other scripts, inf.
+    if not NUMBER.fullmatch(text.strip()):
         raise DataError(f"{field} '{text}' is not a number")
+    value = float(text)
+    if not span[0] <= value <= span[1]:
+        raise DataError(f"{field} {text} is out of range ({span[0]:g} to {span[1]:g})")
     return value

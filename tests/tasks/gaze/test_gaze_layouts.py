@@ -162,7 +162,7 @@ def test_an_unreadable_image_is_named_with_its_sample(tmp_path: Path) -> None:
     broken = replace(
         found, digests={**found.digests, "r.png": hashlib.sha256(b"no picture").hexdigest()}
     )
-    with pytest.raises(DataError, match=r"row000002 \(right\): not a readable image"):
+    with pytest.raises(DataError, match=r"r\.png \(row000002, right\): not a readable image"):
         read(broken).convert(0, broken.read)
     with pytest.raises(DataError, match=r"r\.png changed since it was fetched"):
         read(found).convert(0, found.read)
