@@ -40,6 +40,28 @@ class Origin:
     seen: int = 0
 
 
+def head_work(
+    task: str, user: str | None, unit: str, network: str, origin: Origin, name: str | None
+) -> Work:
+    """Return what identifies a user's head, known before any image is looked at.
+
+    Parameters
+    ----------
+    task
+        The task's name.
+    user, unit, network
+        The user as in the samples, the unit of the targets, the digest of the fold's weights.
+    origin, name
+        As for `calibrate`.
+    """
+    inputs: dict[str, Artifact | tuple[str, str]] = {"samples": (origin.label, origin.digest)}
+    if origin.model:
+        inputs["model"] = origin.model
+    params = {"user": user, "unit": unit, "network": network}
+    target = check_name(name or user or UNKNOWN_USER, "user")
+    return Work("calibrate user", "head", task, target, params, inputs)
+
+
 def calibrate(
     root: Path, task: str, samples: Samples, origin: Origin, name: str | None, *, force: bool
 ) -> Outcome:
@@ -61,12 +83,8 @@ def calibrate(
     CheckError
         If the verdict is reject: nothing is published.
     """
-    user = check_name(name or samples.user or UNKNOWN_USER, "user")
-    inputs: dict[str, Artifact | tuple[str, str]] = {"samples": (origin.label, origin.digest)}
-    if origin.model:
-        inputs["model"] = origin.model
-    params = {"user": samples.user, "unit": samples.unit, "network": samples.model}
-    work = Work("calibrate user", "head", task, user, params, inputs)
+    work = head_work(task, samples.user, samples.unit, samples.model, origin, name)
+    user = work.name
 
     def build(folder: Path) -> Built:
         selection = select(samples)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +16,9 @@ from eyecli.errors import DataError, EyecliError, MissingError
 if TYPE_CHECKING:
     from eyecli.calibration.samples import Samples
     from eyecli.calibration.stage import Origin
+    from eyecli.data.prepare import Raw
+    from eyecli.sources.source import Source
+    from eyecli.workspace.stage import Outcome
     from eyecli.workspace.store import Artifact
 
 log = logging.getLogger(__name__)
@@ -52,7 +56,13 @@ def calibrate_user(
     if _is_embeddings(path):
         found = _from_embeddings(path, base, fold)
     else:
-        found = _from_images(shell, path, base, fold)
+        images = _open_images(shell, path, base, fold)
+        known = _known_heads(shell, images, user)
+        if known:
+            for outcome in known:
+                shell.say(f"{outcome.artifact.ref}: already there (calibrate user)")
+            return published(*known)
+        found = _from_images(shell, images)
     plural = len(found) > 1
     if user and plural:
         found = [(samples, origin) for samples, origin in found if samples.user == user]
@@ -173,14 +183,24 @@ def _require_unit(samples: Samples, base: Artifact, path: Path) -> None:
         )
 
 
-def _from_images(
-    shell: Shell, path: Path, base: Artifact | None, fold: int
-) -> list[tuple[Samples, Origin]]:
+@dataclass(frozen=True)
+class Images:
+    """A user's images, found but not yet decoded."""
+
+    source: Source
+    raw: Raw
+    base: Artifact
+    partition: int
+    origin: Origin
+
+
+def _open_images(shell: Shell, path: Path, base: Artifact | None, fold: int) -> Images:
+    """Find the images; nothing heavy is imported."""
+    from eyecli.calibration.stage import Origin
     from eyecli.sources.source import Source, recognise
     from eyecli.sources.tree import hash_tree
     from eyecli.tasks.base import all_layouts, load_task
     from eyecli.training.model import choose_fold, read_model
-    from eyecli.workspace.verify import require_whole
 
     if not path.exists():
         raise DataError(f"{path}: no such file or folder")
@@ -190,8 +210,6 @@ def _from_images(
         )
     if base is None:
         raise MissingError("images need a model to calibrate, there is none", "eyecli train gaze")
-    require_whole(base)
-    task = load_task(TASK)
     folder = (path if path.is_dir() else path.parent).absolute()
     tree = hash_tree(shell.open(), folder)
     digests = {name: state.sha256 for name, state in tree.items()}
@@ -199,19 +217,51 @@ def _from_images(
         source = Source(folder, recognise(digests, all_layouts(), folder)[1], digests)
     else:
         source = Source(folder, "image-table", digests, table=path.name)
-    partition = choose_fold(base, fold)
-    setup = read_model(base).setup
-    raw = task.read_raw(source, task.preprocess(eye_size=setup["eye_size"],
-                                                face_size=setup["face_size"],
-                                                unit=setup["unit"]))  # fmt: skip
-    from eyecli.calibration.images import embed
-    from eyecli.calibration.stage import Origin
-    from eyecli.training.stage import trained_files
+    setup, task = read_model(base).setup, load_task(TASK)
+    settings = task.preprocess(
+        eye_size=setup["eye_size"], face_size=setup["face_size"], unit=setup["unit"]
+    )
+    listing = "".join(f"{name}\n{digest}\n" for name, digest in digests.items())
+    content = hashlib.sha256(f"{source.table}\n{listing}".encode()).hexdigest()
+    origin = Origin(str(path.absolute()), content, base)
+    raw = task.read_raw(source, settings)
+    return Images(source, raw, base, choose_fold(base, fold), origin)
 
-    users = embed(source, raw, base, partition, task.module(task.learning))
-    known = trained_files(shell.open(), base, partition)
-    content = hashlib.sha256("".join(f"{k}\n{v}\n" for k, v in digests.items()).encode())
-    digest = content.hexdigest()
+
+def _known_heads(shell: Shell, images: Images, name: str | None) -> list[Outcome]:
+    """Return the heads of the same images if all are there; else nothing."""
+    from eyecli.calibration.stage import head_work
+    from eyecli.training.model import network_digest
+    from eyecli.workspace.memo import recall
+    from eyecli.workspace.stage import Outcome
+
+    users = list(dict.fromkeys(str(row["subject"]) for row in images.raw.table))
+    if name and len(users) > 1:
+        users = [user for user in users if user == name]
+    if shell.force or shell.dry_run or images.raw.problems:
+        return []
+    network = network_digest(images.base, images.partition)
+    unit = images.raw.setup["unit"]
+    found = [
+        recall(shell.open(), head_work(TASK, user or None, unit, network, images.origin, name))
+        for user in users
+    ]
+    heads = [Outcome(head, cached=True) for head in found if head]
+    return heads if len(heads) == len(users) else []
+
+
+def _from_images(shell: Shell, images: Images) -> list[tuple[Samples, Origin]]:
+    """Run the model over the images."""
+    from eyecli.calibration.images import embed
+    from eyecli.tasks.base import load_task
+    from eyecli.training.stage import trained_files
+    from eyecli.workspace.verify import require_whole
+
+    base, raw, digests = images.base, images.raw, images.source.digests
+    require_whole(base)
+    task = load_task(TASK)
+    users = embed(images.source, raw, base, images.partition, task.module(task.learning))
+    known = trained_files(shell.open(), base, images.partition)
 
     def seen(user: str | None) -> int:
         """Samples of a user of which the fold has seen a file."""
@@ -220,7 +270,4 @@ def _from_images(
             for row, files in zip(raw.table, raw.files, strict=True)
         )
 
-    return [
-        (samples, Origin(str(path.absolute()), digest, base, seen(samples.user)))
-        for samples in users
-    ]
+    return [(samples, replace(images.origin, seen=seen(samples.user))) for samples in users]

@@ -109,3 +109,21 @@ def test_json_is_the_manifest(chain: Chain, stage: str) -> None:
     assert (document["ref"], document["cached"]) == (REFS[stage], True)
     assert document["digest"] == resolve(chain.root, REFS[stage]).manifest.digest
     assert {"files", "inputs", "params", "seed", "code", "licences", "path"} <= document.keys()
+
+
+def test_calibration_from_images_is_found_again_without_the_model(copy: Chain) -> None:
+    sample = copy.folder / "calibration"
+    made = ("fetch", "sample", "gaze", "--subjects", "1", "--points", "12", "--seed", "3")
+    assert eyecli_process(*made, "--folder", sample, "--name", "new", cwd=copy.folder).code == 0
+    words = ("calibrate", "user", sample, "--fold", "0")
+    first = eyecli_process(*words, cwd=copy.folder)
+    assert first.ref == "head/gaze/s001@v1"
+    again = eyecli_process(*words, cwd=copy.folder, options=("-X", "importtime"))
+    assert (again.code, again.out) == (0, first.out)
+    assert not again.imported & {"tensorflow", "keras", "cv2", "pandas"}
+    # Another table of the same folder is other data.
+    lines = (sample / "table.csv").read_text().splitlines(keepends=True)
+    (sample / "other.csv").write_text("".join(lines[:1] + lines[1:][::-1]))
+    other = eyecli_process("calibrate", "user", sample / "other.csv", "--fold", "0",
+                           cwd=copy.folder)  # fmt: skip
+    assert set(other.out.splitlines()).isdisjoint(first.out.splitlines())
