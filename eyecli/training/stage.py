@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
+import socket
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -105,7 +107,9 @@ def train(
 
     def build(folder: Path) -> Built:
         data = open_prepared(prepared)
-        runs = root / "runs" / f"train-{task}-{memo_key(work)[:12]}"
+        # A folder a process: two jobs with the same work must not write into one journal.
+        job = f"{socket.gethostname()}-{os.getpid()}"
+        runs = root / "runs" / f"train-{task}-{memo_key(work)[:12]}" / job
         runs.mkdir(parents=True, exist_ok=True)
         chosen = range(len(plan.partitions)) if settings.fold == -1 else [settings.fold]
         load_keras()
