@@ -25,6 +25,7 @@ from eyecli.cli.contract import report_error, report_interrupt, report_unexpecte
 from eyecli.cli.tree import root_command
 from eyecli.errors import EyecliError, UsageError
 
+INTERRUPTED = 130
 ClickError: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 
 
@@ -35,7 +36,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         del os.environ[name]
     os.environ.pop("EYECLI_HELP", None)
     arguments = list(sys.argv[1:] if argv is None else argv)
-    sys.exit(run(arguments))
+    code = run(arguments)
+    if code == INTERRUPTED:
+        # Everything is cleaned up; TensorFlow's threads would only trip over the interpreter's end.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:

@@ -285,7 +285,9 @@ def test_ctrl_c_is_not_lost_in_training(chain: Chain, tmp_path: Path) -> None:
         finally:
             process.kill()
         assert (process.returncode, out) == (130, ""), (moment, err)
-        assert err.strip().endswith("interrupted")
+        # TensorFlow's own threads may have a word after ours.
+        assert "interrupted" in err.splitlines()
+        assert "Traceback" not in err
 
 
 @pytest.mark.parametrize("name", ["EYECLI_VERSION", "EYECLI_HELP", "EYECLI_WORKSPACE_LS_HELP"])
