@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ import numpy as np
 from eyecli.data.arrays import Arrays
 from eyecli.data.loader import Augment, Loader, Row
 from eyecli.errors import EyecliError
+from eyecli.training.interrupt import SEEN
 from eyecli.training.settings import TrainSettings
 
 log = logging.getLogger(__name__)
@@ -88,47 +87,12 @@ class Journal(keras.callbacks.Callback):
             self.last = now
 
 
-class StopWhen(keras.callbacks.Callback):
-    """Leave the training at the next batch after Ctrl-C."""
-
-    def __init__(self, interrupted: list[int]) -> None:
-        super().__init__()
-        self.interrupted = interrupted
+class StopOnInterrupt(keras.callbacks.Callback):
+    """Leave the training at the next batch after a Ctrl-C that a library swallowed."""
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: D102
-        if self.interrupted:
+        if SEEN:
             raise KeyboardInterrupt
-
-
-@contextmanager
-def interruptible() -> Iterator[list[int]]:
-    """Note Ctrl-C, which libraries swallow where they cannot pass an exception on.
-
-    Yields
-    ------
-    list of int
-        The signals that came; empty so far. Whatever else the interrupted code raises then is
-        Ctrl-C too.
-    """
-    seen: list[int] = []
-
-    def note(signum: int, frame: Any) -> None:
-        seen.append(signum)
-        raise KeyboardInterrupt
-
-    # A job in the background ignores Ctrl-C, and a thread cannot change that.
-    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield seen
-        return
-    signal.signal(signal.SIGINT, note)
-    try:
-        yield seen
-    except Exception:
-        if seen:
-            raise KeyboardInterrupt from None
-        raise
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def fit(
@@ -175,16 +139,15 @@ def fit(
     )
     losses = {name: learner.losses.get(name) for name in learner.model.output_names}
     learner.model.compile(keras.optimizers.Adam(rate), loss=losses)
-    with interruptible() as interrupted:
-        learner.model.fit(
-            batches,
-            validation_data=loader(val, None) if len(val) else None,
-            epochs=settings.epochs,
-            # Keras would draw the order of the batches from a generator of its own.
-            shuffle=False,
-            verbose=0,
-            callbacks=[Journal(journal, settings.epochs, label), StopWhen(interrupted)],
-        )
+    learner.model.fit(
+        batches,
+        validation_data=loader(val, None) if len(val) else None,
+        epochs=settings.epochs,
+        # Keras would draw the order of the batches from a generator of its own.
+        shuffle=False,
+        verbose=0,
+        callbacks=[Journal(journal, settings.epochs, label), StopOnInterrupt()],
+    )
 
 
 def predict(

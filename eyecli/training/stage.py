@@ -18,6 +18,7 @@ from eyecli.data.prepared import Prepared, open_prepared, read_split, write_tabl
 from eyecli.data.split import Split, group_ids, parts_of
 from eyecli.errors import UsageError
 from eyecli.training.backend import load_keras, make_deterministic
+from eyecli.training.interrupt import interruptible
 from eyecli.training.model import MODEL, ModelFile, fold_folder, load_fold, read_facts, read_model
 from eyecli.training.settings import TrainSettings
 from eyecli.workspace.lineage import input_of
@@ -122,7 +123,8 @@ def train(
         (folder / MODEL).write_bytes(msgspec.json.encode(shared, order="deterministic") + b"\n")
         return Built(summary={"partitions": len(chosen), **summary[0]})
 
-    model = run_stage(root, work, build, force=force)
+    with interruptible():
+        model = run_stage(root, work, build, force=force)
     return model, predictions(root, trainer, model.artifact, prepared, split, force=force)
 
 
