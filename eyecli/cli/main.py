@@ -34,7 +34,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     for name in [n for n in os.environ if n.startswith("EYECLI_") and n.endswith("_HELP")]:
         # Every flag has its variable; for help it would turn each command into a no-op.
         del os.environ[name]
-    os.environ.pop("EYECLI_HELP", None)
     arguments = list(sys.argv[1:] if argv is None else argv)
     code = run(arguments)
     if code == INTERRUPTED:

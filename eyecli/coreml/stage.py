@@ -11,8 +11,7 @@ from typing import Any, Literal, Protocol
 import msgspec
 import numpy as np
 
-from eyecli.data.prepared import open_prepared, read_split
-from eyecli.data.split import group_ids, parts_of
+from eyecli.data.prepared import groups_and_parts, open_prepared, read_split
 from eyecli.errors import CheckError
 from eyecli.settings import setting
 from eyecli.training.backend import quiet_stderr
@@ -125,8 +124,7 @@ def _samples(
 ) -> dict[str, np.ndarray]:
     """Validation samples of the fold, as stored; boxes are one pixel with channels."""
     data, plan = open_prepared(prepared), read_split(split)
-    groups = group_ids(list(data.index["sample"]), list(data.index["subject"]), plan.group_by)
-    part = parts_of(plan, plan.partitions[partition], groups)
+    _, part = groups_and_parts(data, plan, partition)
     rows = np.flatnonzero(part == "val")
     if len(rows) < 2:
         raise CheckError(

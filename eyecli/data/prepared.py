@@ -7,11 +7,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
+import numpy as np
 
 from eyecli.data.arrays import Arrays
-from eyecli.data.split import Split
+from eyecli.data.split import Split, group_ids, parts_of
 from eyecli.errors import DataError
+from eyecli.workspace.manifest import read_json
 from eyecli.workspace.store import Artifact
 
 if TYPE_CHECKING:
@@ -59,12 +60,7 @@ def open_prepared(artifact: Artifact) -> Prepared:
     DataError
         If it is damaged.
     """
-    path = artifact.path / SETUP
-    try:
-        setup = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
-    except (OSError, msgspec.MsgspecError) as error:
-        raise DataError(f"{path}: damaged: {error}", "eyecli workspace verify") from error
-    return Prepared(artifact, setup)
+    return Prepared(artifact, read_json(artifact.path / SETUP, dict[str, Any], "setup"))
 
 
 def read_split(artifact: Artifact) -> Split:
@@ -75,11 +71,16 @@ def read_split(artifact: Artifact) -> Split:
     DataError
         If it is damaged.
     """
-    path = artifact.path / SPLIT
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Split)
-    except (OSError, msgspec.MsgspecError) as error:
-        raise DataError(f"{path}: damaged split: {error}", "eyecli workspace verify") from error
+    return read_json(artifact.path / SPLIT, Split, "split")
+
+
+def groups_and_parts(
+    prepared: Prepared, split: Split, partition: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Group and part of every sample in one partition, in the order of the index."""
+    index = prepared.index
+    groups = group_ids(list(index["sample"]), list(index["subject"]), split.group_by)
+    return np.asarray(groups), parts_of(split, split.partitions[partition], groups)
 
 
 def read_table(path: Path) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from eyecli.errors import DataError, UsageError
-from eyecli.workspace.manifest import sha256_file
+from eyecli.workspace.manifest import read_json, sha256_file
 from eyecli.workspace.store import Artifact
 
 if TYPE_CHECKING:
@@ -48,11 +48,7 @@ def read_model(artifact: Artifact) -> ModelFile:
     DataError
         If it is damaged.
     """
-    path = artifact.path / MODEL
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=ModelFile)
-    except (OSError, msgspec.MsgspecError) as error:
-        raise DataError(f"{path}: damaged model: {error}", "eyecli workspace verify") from error
+    return read_json(artifact.path / MODEL, ModelFile, "model")
 
 
 def choose_fold(artifact: Artifact, fold: int) -> int:
@@ -96,11 +92,7 @@ def read_facts(artifact: Artifact, partition: int) -> dict[str, Any]:
     DataError
         If it is damaged.
     """
-    path = fold_folder(artifact.path, partition) / FACTS
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
-    except (OSError, msgspec.MsgspecError) as error:
-        raise DataError(f"{path}: damaged model: {error}", "eyecli workspace verify") from error
+    return read_json(fold_folder(artifact.path, partition) / FACTS, dict[str, Any], "model")
 
 
 def load_fold(artifact: Artifact, partition: int) -> keras.Model:

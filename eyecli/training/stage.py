@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 import numpy as np
 
-from eyecli.data.prepared import Prepared, open_prepared, read_split, write_table
-from eyecli.data.split import Split, group_ids, parts_of
+from eyecli.data.prepared import Prepared, groups_and_parts, open_prepared, read_split, write_table
+from eyecli.data.split import Split
 from eyecli.errors import UsageError
 from eyecli.training.backend import load_keras, make_deterministic
 from eyecli.training.interrupt import interruptible
@@ -142,7 +142,7 @@ def _train_fold(
 
     # Every fold gets its own weights and its own order, the same whichever folds are trained.
     make_deterministic((settings.seed * 1000 + partition) % 2**32)
-    groups, part = _parts(prepared, split, partition)
+    groups, part = groups_and_parts(prepared, split, partition)
     train_rows, val_rows = np.flatnonzero(part == "train"), np.flatnonzero(part == "val")
     learner = trainer.learner(prepared, train_rows, settings)
     journal = runs / f"metrics-{partition:03d}.jsonl"
@@ -161,13 +161,6 @@ def _train_fold(
     parameters = int(learner.model.count_params())
     load_keras().utils.clear_session(free_memory=True)
     return {"parameters": parameters, "train": len(train_rows), "val": len(val_rows)}
-
-
-def _parts(prepared: Prepared, split: Split, partition: int) -> tuple[np.ndarray, np.ndarray]:
-    """Group and part of every sample."""
-    index = prepared.index
-    groups = group_ids(list(index["sample"]), list(index["subject"]), split.group_by)
-    return np.asarray(groups), parts_of(split, split.partitions[partition], groups)
 
 
 def predictions(
@@ -210,7 +203,7 @@ def _predict_fold(
 ) -> tuple[pd.DataFrame, Outputs]:
     from eyecli.training.fit import predict
 
-    groups, part = _parts(prepared, split, partition)
+    groups, part = groups_and_parts(prepared, split, partition)
     rows = np.flatnonzero(part != "train")
     facts = read_facts(model, partition)
     network = load_fold(model, partition)
@@ -228,5 +221,5 @@ def trained_files(root: Path, model: Artifact, partition: int) -> set[str]:
     """Return the sha256 of every file that a fold was trained or validated on."""
     prepared = open_prepared(input_of(root, model, "prepared"))
     split = read_split(input_of(root, model, "split"))
-    _, part = _parts(prepared, split, partition)
+    _, part = groups_and_parts(prepared, split, partition)
     return {digest for files in prepared.index["files"][part != "test"] for digest in files.split()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -13,6 +13,7 @@ from eyecli.errors import DataError
 SCHEMA = 1
 MANIFEST = "manifest.json"
 SUMS = "SHA256SUMS"
+T = TypeVar("T")
 # What decoding raises on bytes that are not the JSON they should be.
 DAMAGED = (msgspec.MsgspecError, UnicodeDecodeError)
 
@@ -85,6 +86,27 @@ def sha256_file(path: Path) -> str:
     """Hash one file without reading it into memory whole."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def read_json(path: Path, type: type[T], what: str) -> T:
+    """Read a JSON file of an artifact.
+
+    Parameters
+    ----------
+    path, type
+        The file, and what it must hold.
+    what
+        What to call it in the message.
+
+    Raises
+    ------
+    DataError
+        If it is missing or damaged.
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=type)
+    except (OSError, *DAMAGED) as error:
+        raise DataError(f"{path}: damaged {what}: {error}", "eyecli workspace verify") from error
 
 
 def read_manifest(folder: Path) -> Manifest:
