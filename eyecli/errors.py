@@ -54,6 +54,13 @@ class MissingError(EyecliError):
     kind = "missing"
 
 
+class RetryError(EyecliError):
+    """Interrupted with a checkpoint saved, or another job is at it: the same command goes on."""
+
+    exit_code = 75
+    kind = "retry"
+
+
 def suggest(name: str, known: Iterable[str]) -> str | None:
     """Return a hint that names the known word nearest to `name`.
 
