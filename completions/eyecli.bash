@@ -11,7 +11,7 @@ _eyecli() {
         'eyecli fetch path') words='--layout --name --licence --force --dry-run --workspace --json --quiet --verbose --debug --help' ;;
         'eyecli fetch sample') words='--folder --subjects --points --frames --seed --name --force --dry-run --workspace --json --quiet --verbose --debug --help' ;;
         'eyecli fetch') words='path sample --help' ;;
-        'eyecli preprocess gaze') words='--eye-size --face-size --unit --screen-px --screen-cm --distance-cm --split --group --seed --unsafe-split --force --dry-run --workspace --json --quiet --verbose --debug --help' ;;
+        'eyecli preprocess gaze') words='--eye-size --face-size --unit --screen-px --screen-cm --distance-cm --split --group --seed --unsafe-split --split-column --split-from --same-subjects --distinct-subjects --force --dry-run --workspace --json --quiet --verbose --debug --help' ;;
         'eyecli preprocess') words='gaze --help' ;;
         'eyecli train gaze') words='--split --epochs --batch-size --learning-rate --seed --fold --inputs --head --force --dry-run --workspace --json --quiet --verbose --debug --help' ;;
         'eyecli train') words='gaze --help' ;;

@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eyecli.data.audit import Leak, find_leaks, identical_pairs, refuse_leaks, shared_groups
-from eyecli.data.prepare import SplitSettings, plan_split
+from eyecli.data.plan import SplitSettings, plan_split
 from eyecli.data.split import Partition, Split, make_split
-from eyecli.errors import CheckError
+from eyecli.errors import CheckError, UsageError
 
 PEOPLE = ["ann", "ann", "bob", "bob", "cho", "cho", "dee", "dee", "eli", "eli"]
 SAMPLES = [f"i{i}" for i in range(len(PEOPLE))]
@@ -105,9 +105,11 @@ def test_a_clean_split_by_subject_is_subject_independent() -> None:
 
 def test_a_leak_is_refused_unless_a_reason_is_given() -> None:
     digests = copied(0, 2)
+    with pytest.raises(CheckError, match="i0 ~ i2"):
+        plan_split(SAMPLES, PEOPLE, digests, SplitSettings("kfold:5"))
     for reason in ("", " \n"):
-        with pytest.raises(CheckError, match="i0 ~ i2"):
-            plan_split(SAMPLES, PEOPLE, digests, SplitSettings("kfold:5", unsafe_split=reason))
+        with pytest.raises(UsageError, match="needs a reason"):
+            SplitSettings("kfold:5", unsafe_split=reason)
     settings = SplitSettings("kfold:5", unsafe_split="same lamp\nin all photos")
     split = plan_split(SAMPLES, PEOPLE, digests, settings)
     assert split.subject_independent is False
