@@ -116,7 +116,8 @@ def extend_split(
     """Keep every known group in its part of every partition, deal the new ones.
 
     A new group goes to the part that lacks most. With leave-one-group-out each new group makes a
-    partition of its own. A partition whose test groups are all gone is dropped.
+    partition of its own. A partition whose test groups are all gone is dropped; where the
+    validation groups are, and no new group can be, train gives some away, so that test stays test.
 
     Parameters
     ----------
@@ -134,7 +135,7 @@ def extend_split(
     Raises
     ------
     DataError
-        If a partition has no train or validation groups left.
+        If a partition has no train or validation groups left, or all test groups are gone.
     """
     check_seed(seed)
     sizes, classes = describe_groups(groups, strata)
@@ -160,6 +161,10 @@ def extend_split(
                      if part != "val" and name not in held]  # fmt: skip
             share = _share(parts["val"], train, sizes) if _is_column(earlier.scheme) else VALIDATION
             rest = [name for name in order if name not in held]
+            if not parts["val"] and not rest:
+                log.warning("fold %d: its validation groups are no longer there: groups of train "
+                            "take their place", number)  # fmt: skip
+                rest, train = [train[i] for i in rng.permutation(len(train))], []
             dealt = deal(rest, sizes, classes, [share, 1 - share], [1, 1], [parts["val"], train])
             for part, members in zip(("validation", "train"), dealt, strict=True):
                 if not members:
