@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eyecli.data.arrays import Arrays
-from eyecli.data.published import PUBLISHED
 from eyecli.data.split import Split, group_ids, parts_of
 from eyecli.errors import DataError
 from eyecli.workspace.manifest import read_json
@@ -114,7 +113,6 @@ def read_table(path: Path) -> pd.DataFrame:
         "files",
         "part",
         "source",
-        PUBLISHED,
     )
     try:
         return pd.read_csv(path, dtype=dict.fromkeys(text, str), keep_default_na=False,
