@@ -38,12 +38,15 @@ class Source:
         Relative path to sha256, sorted.
     table
         Name of the table, where the user named one.
+    split_column
+        Column of the table with a published split, which goes into the index as ``published``.
     """
 
     folder: Path
     layout: str
     digests: Mapping[str, str]
     table: str | None = None
+    split_column: str | None = None
 
     def read(self, path: str) -> bytes:
         """Return the bytes of a file, checked against the digest it was fetched with.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from eyecli.data.prepare import RawReader
+from eyecli.data.raw import RawReader
 from eyecli.sources.source import Recogniser
 from eyecli.training.settings import TrainSettings
 

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from eyecli.data.arrays import ArraySpec
-from eyecli.data.prepare import Raw, Read
+from eyecli.data.published import PUBLISHED
+from eyecli.data.raw import Raw, Read
 from eyecli.errors import DataError, UsageError, suggest
 from eyecli.imaging.decode import decode_rgb, resize_square
 from eyecli.sources.source import Source
@@ -227,7 +228,8 @@ def read_image_table(source: Source) -> tuple[list[Row], list[list[str]], list[s
     if "image" in columns and "face" not in columns:
         # One picture a row is that of the face.
         columns[columns.index("image")] = "face"
-    missing = [name for name in REQUIRED if name not in columns]
+    published = [source.split_column] if source.split_column is not None else []
+    missing = [name for name in (*REQUIRED, *published) if name not in columns]
     if missing:
         near = suggest(missing[0], columns) if columns else "the table is empty"
         raise DataError(f"{path}: column '{missing[0]}' is missing", near)
@@ -295,6 +297,8 @@ def _table_row(
         "target_x": _number(row, "target_x"),
         "target_y": _number(row, "target_y"),
     }
+    if source.split_column is not None:
+        sample[PUBLISHED] = _printable(row[source.split_column].strip(), source.split_column)
     # Frames of one target belong together even where the table does not number them.
     sample["point"] = sample["point"] or f"{sample['target_x']:g}_{sample['target_y']:g}"
     for name in images:
