@@ -3,7 +3,7 @@ _eyecli() {
     local current=${COMP_WORDS[COMP_CWORD]} path=eyecli words= i
     for ((i = 1; i < COMP_CWORD; i++)); do
         case "$path ${COMP_WORDS[i]}" in
-            'eyecli demo' | 'eyecli fetch path' | 'eyecli fetch sample' | 'eyecli fetch' | 'eyecli preprocess gaze' | 'eyecli preprocess' | 'eyecli train gaze' | 'eyecli train' | 'eyecli calibrate user' | 'eyecli calibrate' | 'eyecli export coreml' | 'eyecli export' | 'eyecli check-ane' | 'eyecli evaluate' | 'eyecli workspace ls' | 'eyecli workspace show' | 'eyecli workspace path' | 'eyecli workspace lineage' | 'eyecli workspace verify' | 'eyecli workspace alias' | 'eyecli workspace' | 'eyecli completions') path="$path ${COMP_WORDS[i]}" ;;
+            'eyecli demo' | 'eyecli fetch path' | 'eyecli fetch sample' | 'eyecli fetch' | 'eyecli preprocess gaze' | 'eyecli preprocess' | 'eyecli train gaze' | 'eyecli train' | 'eyecli calibrate user' | 'eyecli calibrate' | 'eyecli export coreml' | 'eyecli export' | 'eyecli check-ane' | 'eyecli evaluate' | 'eyecli workspace ls' | 'eyecli workspace show' | 'eyecli workspace path' | 'eyecli workspace lineage' | 'eyecli workspace verify' | 'eyecli workspace alias' | 'eyecli workspace' | 'eyecli schema' | 'eyecli completions') path="$path ${COMP_WORDS[i]}" ;;
         esac
     done
     case "$path" in
@@ -11,7 +11,7 @@ _eyecli() {
         'eyecli fetch path') words='--layout --name --licence --force --dry-run --workspace --json --quiet --verbose --debug --help' ;;
         'eyecli fetch sample') words='--folder --subjects --points --frames --seed --name --force --dry-run --workspace --json --quiet --verbose --debug --help' ;;
         'eyecli fetch') words='path sample --help' ;;
-        'eyecli preprocess gaze') words='--eye-size --face-size --unit --screen-px --screen-cm --distance-cm --split --group --seed --unsafe-split --force --dry-run --workspace --json --quiet --verbose --debug --help' ;;
+        'eyecli preprocess gaze') words='--eye-size --face-size --unit --screen-px --screen-cm --distance-cm --split --group --seed --unsafe-split --table --columns --filename --force --dry-run --workspace --json --quiet --verbose --debug --help' ;;
         'eyecli preprocess') words='gaze --help' ;;
         'eyecli train gaze') words='--split --epochs --batch-size --learning-rate --seed --fold --inputs --head --force --dry-run --workspace --json --quiet --verbose --debug --help' ;;
         'eyecli train') words='gaze --help' ;;
@@ -28,8 +28,9 @@ _eyecli() {
         'eyecli workspace verify') words='--workspace --json --quiet --verbose --debug --help' ;;
         'eyecli workspace alias') words='--workspace --json --quiet --verbose --debug --help' ;;
         'eyecli workspace') words='ls show path lineage verify alias --help' ;;
+        'eyecli schema') words='--workspace --json --quiet --verbose --debug --help' ;;
         'eyecli completions') words='--workspace --json --quiet --verbose --debug --help' ;;
-        eyecli) words='demo fetch preprocess train calibrate export check-ane evaluate workspace completions --version --help' ;;
+        eyecli) words='demo fetch preprocess train calibrate export check-ane evaluate workspace schema completions --version --help' ;;
     esac
     COMPREPLY=($(compgen -W "$words" -- "$current"))
     if [[ ${#COMPREPLY[@]} -eq 0 ]]; then

@@ -15,6 +15,7 @@ from eyecli.data.arrays import ArraySpec, ArrayWriter
 from eyecli.data.audit import find_leaks, refuse_leaks
 from eyecli.data.prepared import ARRAYS, INDEX, SETUP, SPLIT, open_prepared, write_table
 from eyecli.data.split import Split, group_ids, make_split
+from eyecli.data.table_settings import TableSettings, table_input, table_params, with_table
 from eyecli.errors import DataError, EyecliError
 from eyecli.progress import track
 from eyecli.settings import setting
@@ -27,6 +28,7 @@ from eyecli.workspace.store import Artifact
 log = logging.getLogger(__name__)
 
 SHOWN = 20
+NO_TABLE = TableSettings()
 # Returns the bytes of a source file, checked against its digest.
 Read = Callable[[str], bytes]
 
@@ -83,6 +85,7 @@ def prepare(
     read_raw: RawReader,
     settings: Any,
     split: SplitSettings,
+    table: TableSettings = NO_TABLE,
     *,
     force: bool = False,
 ) -> tuple[Outcome, Outcome]:
@@ -100,6 +103,8 @@ def prepare(
         The task's settings, a dataclass.
     split
         How to split.
+    table
+        The source's own table and its names.
 
     Returns
     -------
@@ -112,8 +117,10 @@ def prepare(
     CheckError
         If groups are unknown or the split leaks: then nothing is published.
     """
-    source = open_source(root, artifact)
-    work = Work("preprocess", "prepared", task, None, asdict(settings), {"source": artifact})
+    source = with_table(open_source(root, artifact), table)
+    params = asdict(settings) | table_params(source)
+    inputs = {"source": artifact} | table_input(source)
+    work = Work("preprocess", "prepared", task, None, params, inputs)
 
     def build(folder: Path) -> Built:
         raw = read_raw(source, settings)
@@ -132,7 +139,12 @@ def prepare(
 
 
 def check_source(
-    root: Path, artifact: Artifact, read_raw: RawReader, settings: Any, split: SplitSettings
+    root: Path,
+    artifact: Artifact,
+    read_raw: RawReader,
+    settings: Any,
+    split: SplitSettings,
+    table: TableSettings = NO_TABLE,
 ) -> list[str]:
     """Read and decode everything, write nothing (``--dry-run``).
 
@@ -141,7 +153,7 @@ def check_source(
     list of str
         Lines that say what was found, then the first problems.
     """
-    source = open_source(root, artifact)
+    source = with_table(open_source(root, artifact), table)
     raw = read_raw(source, settings)
     problems = list(raw.problems)
     if not problems:
