@@ -55,10 +55,11 @@ class Pattern:
 
 
 def compile_pattern(text: str) -> Pattern:
-    """Read a pattern: ``{field}`` matches anything but ``/`` and the text that follows it.
+    """Read a pattern: ``{field}`` matches anything but ``/`` and the text that ends it.
 
-    All else stands for itself (``{{`` and ``}}`` for braces). A field that is there twice must
-    hold the same text twice.
+    Nor does it match the text between it and the field before: ``{subject}_{point}.png`` refuses
+    ``p_01_7.png``, where nobody can tell which ``_`` is meant. All else stands for itself (``{{``
+    and ``}}`` for braces). A field that is there twice must hold the same text twice.
 
     Raises
     ------
@@ -68,7 +69,8 @@ def compile_pattern(text: str) -> Pattern:
     tokens = _tokens(text)
     fields: list[str] = []
     regex = ""
-    for (literal, name), (separator, _) in zip(tokens, [*tokens[1:], ("", None)], strict=True):
+    for (literal, name), (ending, _) in zip(tokens, [*tokens[1:], ("", None)], strict=True):
+        before = literal if fields else ""
         regex += re.escape(literal)
         if name is None:
             continue
@@ -77,7 +79,8 @@ def compile_pattern(text: str) -> Pattern:
             regex += rf"(?:\{fields.index(name) + 1})"
             continue
         fields.append(name)
-        regex += rf"((?:(?!{re.escape(separator)})[^/])+)" if separator else "([^/]+)"
+        barred = "|".join(re.escape(text) for text in (before, ending) if text)
+        regex += rf"((?:(?!{barred})[^/])+)" if barred else "([^/]+)"
     if not any(fields):
         raise UsageError(f"--filename '{text}' names no field", HINT)
     return Pattern(text, tuple(fields), re.compile(regex))

@@ -60,9 +60,10 @@ def format_columns(columns: Mapping[str, str]) -> str:
     """Write a mapping of columns as `parse_columns` reads it, sorted."""
     text = io.StringIO()
     if columns:
-        writer = csv.writer(text, lineterminator="")
+        # What is in the line's end is quoted elsewhere.
+        writer = csv.writer(text, lineterminator="\r\n")
         writer.writerow([f"{ours}={theirs}" for ours, theirs in sorted(columns.items())])
-    return text.getvalue()
+    return text.getvalue().removesuffix("\r\n")
 
 
 def with_table(source: Source, settings: TableSettings) -> Source:

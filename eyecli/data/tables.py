@@ -79,11 +79,13 @@ def read_table(source: Source, fields: Sequence[Field]) -> Table:
     UsageError
         If the columns or the file names are said to hold a field that the layout has not.
     """
-    pattern = _pattern(source, [entry for entry in fields if not entry.named])
     name = source.table or find_table(source.digests)
+    pattern = _pattern(source, [entry for entry in fields if name is None or not entry.named])
     if name is None:
+        lacking = sorted(_needed_in_names(fields) - set(pattern.fields)) if pattern else []
         raise DataError(
-            f"{source.folder}: no {TABLE} and no single CSV",
+            f"{source.folder}: no {TABLE} and no single CSV"
+            + (f", and --filename has no {{{lacking[0]}}}" if lacking else ""),
             f"name it {TABLE}, or say which it is with --table",
         )
     path = str(source.folder / name)
@@ -166,8 +168,11 @@ def names_suffice(source: Source, fields: Sequence[Field]) -> bool:
     """Whether file names alone tell every needed field, and no table is named."""
     if not source.filename or source.table or source.columns:
         return False
-    needed = {entry.name for entry in fields if entry.needed and entry.kind != "path"}
-    return needed <= set(compile_pattern(source.filename).fields)
+    return _needed_in_names(fields) <= set(compile_pattern(source.filename).fields)
+
+
+def _needed_in_names(fields: Sequence[Field]) -> set[str]:
+    return {entry.name for entry in fields if entry.needed and entry.kind != "path"}
 
 
 def convert_lines(
@@ -227,7 +232,7 @@ def _pattern(source: Source, fields: Sequence[Field]) -> Pattern | None:
         if name and name not in known:
             raise UsageError(
                 f"--filename: layout {source.layout} reads no field '{name}' from names"
-                + ("" if any(e.named for e in fields) else " beside a table"),
+                + (" beside a table" if not any(e.named for e in fields) else ""),
                 suggest(name, known),
             )
     return pattern
@@ -269,7 +274,8 @@ def _separator(text: str) -> str:
         try:
             return len(next((row for row in reader if row), []))
         except csv.Error:
-            return 0
+            # The reader will say so; with the separator that was meant.
+            return text.lstrip("\r\n").partition("\n")[0].count(separator) + 1
 
     return max(SEPARATORS, key=cells)
 

@@ -31,7 +31,8 @@ TARGET = tuple(
     )
 )  # fmt: skip
 EYE = Field(
-    "eye", "choice", "which eye of its owner the file shows: pairs the files of a sample", "left", choices=SIDES, named=True,
+    "eye", "choice", "which eye of its owner the file shows: pairs the files of a sample", "left",
+    choices=SIDES, named=True,
 )  # fmt: skip
 TABLE_FIELDS = (
     Field("subject", "text", "who looks; a person's samples are never split", "p01", needed=True),
