@@ -23,7 +23,7 @@ from eyecli.data.tables import (
     read_table,
     refuse_settings,
 )
-from eyecli.errors import DataError, UsageError
+from eyecli.errors import DataError, EyecliError, UsageError
 from eyecli.sources.source import Source
 
 FIELDS = (
@@ -100,7 +100,11 @@ def test_problems_are_told_in_the_owners_names(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_a_name_that_does_not_exist_is_refused(
-    tmp_path: Path, columns: Mapping[str, str], error: type, message: str, hint: str | None
+    tmp_path: Path,
+    columns: Mapping[str, str],
+    error: type[EyecliError],
+    message: str,
+    hint: str | None,
 ) -> None:
     with pytest.raises(error, match=message) as caught:
         read(source(tmp_path, "who,grade,image\n", columns=columns))

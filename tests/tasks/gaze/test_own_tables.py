@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from eyecli.tasks.gaze.fields import LAYOUTS
 
 def files(folder: Path, *names: str, **more: Any) -> Source:
     """A source of images with these names, and of a table where there is one."""
-    text: Mapping[str, bytes] = {"gaze.tsv": more.pop("text").encode()} if "text" in more else {}
+    text: dict[str, bytes] = {"gaze.tsv": more.pop("text").encode()} if "text" in more else {}
     made = source(folder, {n: picture(i) for i, n in enumerate(names)} | text, "image-table")
     return Source(made.folder, made.layout, made.digests, **more)
 
@@ -96,9 +95,8 @@ def test_eyes_are_paired_by_all_else_in_their_names(tmp_path: Path) -> None:
     pattern = "{subject}_{target_x}_{target_y}_{}_{eye}.png"
     raw = read(files(tmp_path, *names, filename=pattern))
     assert raw.problems == [] and len(raw.table) == 8
-    for pair in raw.files:
-        left, right = pair
-        assert left.endswith("_OS.png") and right == left.replace("_OS", "_od")
+    for first, second in raw.files:
+        assert first.endswith("_OS.png") and second == first.replace("_OS", "_od")
     found = files(tmp_path, *names, filename=pattern)
     row = raw.convert(0, found.read)
     left, right = (pixels_of((tmp_path / path).read_bytes()) for path in raw.files[0])
