@@ -1,41 +1,104 @@
 # Completion of eyecli for bash, made by `eyecli completions bash`: do not edit.
+_eyecli_references() {
+    local root=$1 kind folder name; shift
+    for kind; do
+        for folder in "$root/$kind"/*/v[0-9]* "$root/$kind"/*/*/v[0-9]*; do
+            [[ -d $folder ]] || continue
+            name=${folder##*/v} folder=${folder%/*}
+            printf '%s@v%d\n%s@latest\n' "${folder#"$root"/}" "$((10#$name))" "${folder#"$root"/}"
+        done
+        for folder in "$root/aliases/$kind"/*/*/ "$root/aliases/$kind"/*/*/*/; do
+            folder=${folder%/} name=${folder%/}
+            name=${name##*/}
+            # Aliases of splits that begin so are eyecli's own.
+            [[ -f $folder/000001.json && $name != of-* ]] || continue
+            folder=${folder%/*}
+            printf '%s@%s\n' "${folder#"$root/aliases"/}" "$name"
+        done
+    done
+}
+_eyecli_runs() {
+    local folder
+    for folder in "$1"/runs/*/; do
+        folder=${folder%/}
+        [[ -d $folder ]] && printf '%s\n' "${folder##*/}"
+    done
+}
 _eyecli() {
-    local current=${COMP_WORDS[COMP_CWORD]} path=eyecli words= i
-    for ((i = 1; i < COMP_CWORD; i++)); do
-        case "$path ${COMP_WORDS[i]}" in
-            'eyecli demo' | 'eyecli fetch path' | 'eyecli fetch sample' | 'eyecli fetch' | 'eyecli preprocess gaze' | 'eyecli preprocess' | 'eyecli train gaze' | 'eyecli train' | 'eyecli calibrate user' | 'eyecli calibrate' | 'eyecli export coreml' | 'eyecli export' | 'eyecli check-ane' | 'eyecli evaluate' | 'eyecli workspace ls' | 'eyecli workspace show' | 'eyecli workspace path' | 'eyecli workspace lineage' | 'eyecli workspace verify' | 'eyecli workspace alias' | 'eyecli workspace' | 'eyecli schema' | 'eyecli completions') path="$path ${COMP_WORDS[i]}" ;;
+    local line=${COMP_LINE:0:COMP_POINT} current= previous= path=eyecli words= takes= what= i
+    local root=${EYECLI_WORKSPACE:-eyecli-workspace} prefix=
+    local -a typed
+    # Without -r: a backslash keeps a blank, as on the line.
+    read -a typed <<< "$line"
+    local last=$((${#typed[@]} - 1))
+    if [[ $line != *' ' ]]; then
+        current=${typed[last]}
+        last=$((last - 1))
+    fi
+    ((last > 0)) && previous=${typed[last]}
+    for ((i = 1; i <= last; i++)); do
+        case "$path ${typed[i]}" in
+            'eyecli demo' | 'eyecli fetch path' | 'eyecli fetch sample' | 'eyecli fetch' | 'eyecli preprocess gaze' | 'eyecli preprocess' | 'eyecli train gaze' | 'eyecli train' | 'eyecli calibrate user' | 'eyecli calibrate' | 'eyecli export coreml' | 'eyecli export' | 'eyecli check-ane' | 'eyecli evaluate' | 'eyecli workspace ls' | 'eyecli workspace show' | 'eyecli workspace path' | 'eyecli workspace lineage' | 'eyecli workspace verify' | 'eyecli workspace alias' | 'eyecli workspace' | 'eyecli schema' | 'eyecli completions') path="$path ${typed[i]}" ;;
+        esac
+        case "${typed[i]}" in
+            --workspace) ((i < last)) && root=${typed[i + 1]} ;;
+            --workspace=*) root=${typed[i]#*=} ;;
         esac
     done
     case "$path" in
-        'eyecli demo') words='--workspace --json --quiet --verbose --debug --help' ;;
-        'eyecli fetch path') words='--layout --name --licence --force --dry-run --workspace --json --quiet --verbose --debug --help' ;;
-        'eyecli fetch sample') words='--folder --subjects --points --frames --seed --name --force --dry-run --workspace --json --quiet --verbose --debug --help' ;;
-        'eyecli fetch') words='path sample --help' ;;
-        'eyecli preprocess gaze') words='--eye-size --face-size --unit --screen-px --screen-cm --distance-cm --split --group --seed --unsafe-split --table --columns --filename --force --dry-run --workspace --json --quiet --verbose --debug --help' ;;
-        'eyecli preprocess') words='gaze --help' ;;
-        'eyecli train gaze') words='--split --epochs --batch-size --learning-rate --seed --fold --inputs --head --force --dry-run --workspace --json --quiet --verbose --debug --help' ;;
-        'eyecli train') words='gaze --help' ;;
-        'eyecli calibrate user') words='--model --fold --user --force --dry-run --workspace --json --quiet --verbose --debug --help' ;;
-        'eyecli calibrate') words='user --help' ;;
-        'eyecli export coreml') words='--fold --deployment-target --force --dry-run --workspace --json --quiet --verbose --debug --help' ;;
-        'eyecli export') words='coreml --help' ;;
-        'eyecli check-ane') words='--force --dry-run --workspace --json --quiet --verbose --debug --help' ;;
-        'eyecli evaluate') words='--calibration-points --force --dry-run --workspace --json --quiet --verbose --debug --help' ;;
-        'eyecli workspace ls') words='--workspace --json --quiet --verbose --debug --help' ;;
-        'eyecli workspace show') words='--workspace --json --quiet --verbose --debug --help' ;;
-        'eyecli workspace path') words='--workspace --json --quiet --verbose --debug --help' ;;
-        'eyecli workspace lineage') words='--workspace --json --quiet --verbose --debug --help' ;;
-        'eyecli workspace verify') words='--workspace --json --quiet --verbose --debug --help' ;;
-        'eyecli workspace alias') words='--workspace --json --quiet --verbose --debug --help' ;;
-        'eyecli workspace') words='ls show path lineage verify alias --help' ;;
-        'eyecli schema') words='--workspace --json --quiet --verbose --debug --help' ;;
-        'eyecli completions') words='--workspace --json --quiet --verbose --debug --help' ;;
-        eyecli) words='demo fetch preprocess train calibrate export check-ane evaluate workspace schema completions --version --help' ;;
+        'eyecli demo') words='--workspace --json --quiet --verbose --debug --help' takes=--workspace=file what=file ;;
+        'eyecli fetch path') words='--layout --name --licence --force --dry-run --workspace --json --quiet --verbose --debug --help' takes='--layout=any --name=any --licence=any --workspace=file' what=file ;;
+        'eyecli fetch sample') words='--folder --subjects --points --frames --seed --name --force --dry-run --workspace --json --quiet --verbose --debug --help' takes='--folder=file --subjects=any --points=any --frames=any --seed=any --name=any --workspace=file' what=file ;;
+        'eyecli fetch') words='path sample --help' takes='' what=file ;;
+        'eyecli preprocess gaze') words='--eye-size --face-size --unit --screen-px --screen-cm --distance-cm --split --group --seed --unsafe-split --table --columns --filename --force --dry-run --workspace --json --quiet --verbose --debug --help' takes='--eye-size=any --face-size=any --unit=one:px,cm --screen-px=any --screen-cm=any --distance-cm=any --split=ref:split --group=one:subject,none --seed=any --unsafe-split=any --table=any --columns=any --filename=any --workspace=file' what=ref:source ;;
+        'eyecli preprocess') words='gaze --help' takes='' what=file ;;
+        'eyecli train gaze') words='--split --epochs --batch-size --learning-rate --seed --fold --inputs --head --force --dry-run --workspace --json --quiet --verbose --debug --help' takes='--split=ref:split --epochs=any --batch-size=any --learning-rate=any --seed=any --fold=any --inputs=any --head=one:ridge,net --workspace=file' what=ref:prepared ;;
+        'eyecli train') words='gaze --help' takes='' what=file ;;
+        'eyecli calibrate user') words='--model --fold --user --force --dry-run --workspace --json --quiet --verbose --debug --help' takes='--model=ref:model,head --fold=any --user=any --workspace=file' what=file ;;
+        'eyecli calibrate') words='user --help' takes='' what=file ;;
+        'eyecli export coreml') words='--fold --deployment-target --force --dry-run --workspace --json --quiet --verbose --debug --help' takes='--fold=any --deployment-target=one:iOS16,iOS17,iOS18 --workspace=file' what=ref:model,head ;;
+        'eyecli export') words='coreml --help' takes='' what=file ;;
+        'eyecli check-ane') words='--force --dry-run --workspace --json --quiet --verbose --debug --help' takes=--workspace=file what=ref:coreml ;;
+        'eyecli evaluate') words='--require --require-lower --calibration-points --force --dry-run --workspace --json --quiet --verbose --debug --help' takes='--require=any --calibration-points=any --workspace=file' what=ref:model,head ;;
+        'eyecli workspace ls') words='--workspace --json --quiet --verbose --debug --help' takes=--workspace=file what=file ;;
+        'eyecli workspace show') words='--workspace --json --quiet --verbose --debug --help' takes=--workspace=file what=ref:source,prepared,split,model,predictions,head,coreml,ane,report ;;
+        'eyecli workspace path') words='--workspace --json --quiet --verbose --debug --help' takes=--workspace=file what=ref:source,prepared,split,model,predictions,head,coreml,ane,report ;;
+        'eyecli workspace lineage') words='--workspace --json --quiet --verbose --debug --help' takes=--workspace=file what=ref:source,prepared,split,model,predictions,head,coreml,ane,report ;;
+        'eyecli workspace verify') words='--workspace --json --quiet --verbose --debug --help' takes=--workspace=file what=ref:source,prepared,split,model,predictions,head,coreml,ane,report ;;
+        'eyecli workspace alias') words='--workspace --json --quiet --verbose --debug --help' takes=--workspace=file what=file ;;
+        'eyecli workspace') words='ls show path lineage verify alias --help' takes='' what=file ;;
+        'eyecli schema') words='--workspace --json --quiet --verbose --debug --help' takes=--workspace=file what=file ;;
+        'eyecli completions') words='--workspace --json --quiet --verbose --debug --help' takes=--workspace=file what=one:bash,zsh,fish ;;
+        eyecli) words='demo fetch preprocess train calibrate export check-ane evaluate workspace schema completions --version --help' takes='' what=file ;;
     esac
-    COMPREPLY=($(compgen -W "$words" -- "$current"))
-    if [[ ${#COMPREPLY[@]} -eq 0 ]]; then
-        compopt -o filenames
-        COMPREPLY=($(compgen -f -- "$current"))
+    if [[ " $takes" == *" $previous="* && $previous == --* ]]; then
+        what=" $takes "
+        what=${what#* "$previous="}
+        what=${what%% *}
+        words=
+    elif [[ $current != -* ]]; then
+        # Flags are offered to who begins one, or where nothing else is known.
+        [[ $what == file ]] || words=${words%%--*}
+    else
+        what=
+    fi
+    local -a listed
+    IFS=, read -ra listed <<< "${what#*:}"
+    case "$what" in
+        one:*) words="$words ${listed[*]}" ;;
+        ref:*) words="$words $(_eyecli_references "$root" "${listed[@]}" | sort -u)" ;;
+        run) words="$words $(_eyecli_runs "$root")" ;;
+    esac
+    COMPREPLY=($(IFS=$' \t\n'; compgen -W "$words" -- "$current"))
+    if [[ $current == *@* && $COMP_WORDBREAKS == *@* ]]; then
+        # Readline has broken the word at the @ and keeps what stands before it.
+        prefix=${current%@*}
+        COMPREPLY=("${COMPREPLY[@]#"$prefix"}")
+    fi
+    if [[ ${#COMPREPLY[@]} -eq 0 && $what != any && $current != -* ]]; then
+        compopt -o filenames 2> /dev/null
+        local IFS=$'\n'
+        COMPREPLY=($(compgen -f -- "${COMP_WORDS[COMP_CWORD]}"))
     fi
 }
 complete -F _eyecli eyecli

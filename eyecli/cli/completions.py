@@ -2,17 +2,53 @@
 
 from __future__ import annotations
 
-import shlex
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 import typer
 
+from eyecli.cli.completion_scripts import SCRIPTS
 from eyecli.cli.contract import Result, Shell, command
+from eyecli.workspace.store import KINDS
 
 app = typer.Typer(add_completion=False)
 
-# Command path (``eyecli train gaze``) to the words that may follow it, with their help.
-Words = dict[str, dict[str, str]]
+# Parameters that take a reference, and the kinds of artifact each takes.
+REFERENCES = {
+    "source": ("source",),
+    "sources": ("source",),
+    "prepared": ("prepared",),
+    "on": ("prepared",),
+    "split": ("split",),
+    "split_from": ("split",),
+    "model": ("model", "head"),
+    "models": ("model",),
+    "coreml": ("coreml",),
+    "reference": KINDS,
+    "references": KINDS,
+    "first": KINDS,
+    "second": KINDS,
+}
+
+
+@dataclass
+class Place:
+    """What may stand after a command.
+
+    Attributes
+    ----------
+    words
+        Commands and flags, with their help.
+    takes
+        Flag to what its value is: ``one:px,cm`` (a choice), ``ref:model,head`` (an artifact of
+        these kinds), ``run``, ``file`` or ``any``; switches are not in it.
+    argument
+        What its arguments are, likewise; files may stand beside references.
+    """
+
+    words: dict[str, str] = field(default_factory=dict)
+    takes: dict[str, str] = field(default_factory=dict)
+    argument: str = "file"
 
 
 @command(app, "completions", makes=False)
@@ -25,116 +61,52 @@ def completions(
     return Result([text.rstrip("\n")], {"shell": name, "text": text})
 
 
-def command_words() -> Words:
-    """Walk the command tree."""
+def render(shell: str) -> str:
+    """Return the text of a shell's completion file."""
+    return SCRIPTS[shell](command_places())
+
+
+def command_places() -> dict[str, Place]:
+    """Walk the command tree: command path (``eyecli train gaze``) to what may follow."""
     from eyecli.cli.tree import root_command
 
-    words: Words = {}
-    _walk(root_command(), "eyecli", None, words)
-    return words
+    places: dict[str, Place] = {}
+    _walk(root_command(), "eyecli", None, places)
+    return places
 
 
-def _walk(node: Any, path: str, parent: Any, words: Words) -> None:
+def _walk(node: Any, path: str, parent: Any, places: dict[str, Place]) -> None:
     context = node.make_context(path.split()[-1], [], parent=parent, resilient_parsing=True)
-    found: dict[str, str] = {}
+    place = Place()
     for name in node.list_commands(context) if hasattr(node, "list_commands") else []:
         child = node.get_command(context, name)
-        found[name] = _line(child.help)
-        _walk(child, f"{path} {name}", context, words)
+        place.words[name] = _line(child.help)
+        _walk(child, f"{path} {name}", context, places)
     for parameter in node.params:
-        # Arguments have no dash; of an option's spellings the long one says more.
-        for option in (o for o in parameter.opts if o.startswith("--")):
-            found[option] = _line(parameter.help)
-    words[path] = found | {"--help": "Show this message and exit."}
+        what = _what(parameter)
+        if parameter.param_type_name == "argument":
+            place.argument = what
+        # Of an option's spellings the long one says more.
+        for flag in (o for o in parameter.opts if o.startswith("--")):
+            place.words[flag] = _line(parameter.help)
+            if not parameter.is_flag:
+                place.takes[flag] = what
+    place.words["--help"] = "Show this message and exit."
+    places[path] = place
+
+
+def _what(parameter: Any) -> str:
+    """Say what the value of a parameter is."""
+    choices = getattr(parameter.type, "choices", None)
+    if choices:
+        return f"one:{','.join(choices)}"
+    if parameter.name in REFERENCES:
+        return f"ref:{','.join(REFERENCES[parameter.name])}"
+    if parameter.name == "run":
+        return "run"
+    is_file = parameter.type.name == "path" or parameter.param_type_name == "argument"
+    return "file" if is_file else "any"
 
 
 def _line(text: str | None) -> str:
     return (text or "").strip().splitlines()[0] if (text or "").strip() else ""
-
-
-def render(shell: str) -> str:
-    """Return the text of a shell's completion file."""
-    return {"bash": bash, "zsh": zsh, "fish": fish}[shell](command_words())
-
-
-HEADER = "# Completion of eyecli for {}, made by `eyecli completions {}`: do not edit.\n"
-
-
-def bash(words: Words) -> str:
-    """Completion for bash: words of the deepest known command, then files."""
-    known = " | ".join(shlex.quote(path) for path in words if path != "eyecli")
-    cases = "\n".join(
-        f"        {shlex.quote(path)}) words={shlex.quote(' '.join(found))} ;;"
-        for path, found in words.items()
-    )
-    return f"""{HEADER.format("bash", "bash")}_eyecli() {{
-    local current=${{COMP_WORDS[COMP_CWORD]}} path=eyecli words= i
-    for ((i = 1; i < COMP_CWORD; i++)); do
-        case "$path ${{COMP_WORDS[i]}}" in
-            {known}) path="$path ${{COMP_WORDS[i]}}" ;;
-        esac
-    done
-    case "$path" in
-{cases}
-    esac
-    COMPREPLY=($(compgen -W "$words" -- "$current"))
-    if [[ ${{#COMPREPLY[@]}} -eq 0 ]]; then
-        compopt -o filenames
-        COMPREPLY=($(compgen -f -- "$current"))
-    fi
-}}
-complete -F _eyecli eyecli
-"""
-
-
-def zsh(words: Words) -> str:
-    """Completion for zsh, with the help of every word."""
-    known = "|".join(f"'{path}'" for path in words if path != "eyecli")
-    cases = "\n".join(
-        f"    '{path}') found=({' '.join(_zsh_word(*word) for word in found.items())}) ;;"
-        for path, found in words.items()
-    )
-    return f"""#compdef eyecli
-{HEADER.format("zsh", "zsh")}local path_=eyecli word
-local -a found
-for word in "${{(@)words[2,CURRENT-1]}}"; do
-    case "$path_ $word" in
-        ({known}) path_="$path_ $word" ;;
-    esac
-done
-case "$path_" in
-{cases}
-esac
-_describe eyecli found
-_files
-"""
-
-
-def _zsh_word(word: str, text: str) -> str:
-    return shlex.quote(f"{word}:{text}")
-
-
-def fish(words: Words) -> str:
-    """Completion for fish, with the help of every word; fish adds files itself."""
-    known = " ".join(shlex.quote(path) for path in words if path != "eyecli")
-    lines = [_fish_line(path, *word) for path, found in words.items() for word in found.items()]
-    return (
-        HEADER.format("fish", "fish")
-        + f"""function __eyecli_at
-    set -l at eyecli
-    for word in (commandline -opc)[2..]
-        if contains -- "$at $word" {known}
-            set at "$at $word"
-        end
-    end
-    test "$at" = "$argv"
-end
-"""
-        + "\n".join(lines)
-        + "\n"
-    )
-
-
-def _fish_line(path: str, word: str, text: str) -> str:
-    flag = f"-l {word[2:]}" if word.startswith("--") else f"-a {word}"
-    return f"complete -c eyecli -n '__eyecli_at {path}' {flag} -d {shlex.quote(text)}"

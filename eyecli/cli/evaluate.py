@@ -2,26 +2,51 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import asdict
+from typing import Annotated
+
 import typer
 
 from eyecli.cli.contract import Result, Shell, command, published
 from eyecli.cli.options import Reference
+from eyecli.evaluation.require import check_requirements, parse_requirement
 from eyecli.evaluation.stage import EvaluateSettings, evaluate
 from eyecli.tasks.base import load_task
 from eyecli.training.stage import predictions
 from eyecli.workspace.lineage import input_of
 from eyecli.workspace.references import resolve
 
+log = logging.getLogger(__name__)
+
 app = typer.Typer(add_completion=False)
 
 
 @command(app, "evaluate", settings=(EvaluateSettings,))
-def evaluate_model(shell: Shell, settings: EvaluateSettings, model: Reference = None) -> Result:
+def evaluate_model(
+    shell: Shell,
+    settings: EvaluateSettings,
+    model: Reference = None,
+    require: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A bound such as 'auc>=0.95' or 'error_mean_px/subjects<=40', names as in "
+            "metrics.csv; may be given several times. Exit code 4 if one is not met."
+        ),
+    ] = None,
+    require_lower: Annotated[
+        bool,
+        typer.Option(
+            "--require-lower", help="Ask it of the unfavourable end of the 95 % interval."
+        ),
+    ] = False,
+) -> Result:
     """Metrics with 95 % intervals, trivial baselines on the same samples, report and plots.
 
     Reads stored predictions; prints the report's reference. Its first line says whether the model
-    beats its baselines.
+    beats its baselines. The report is published whether or not what is required is met.
     """
+    requirements = [parse_requirement(text) for text in require or []]
     root = shell.open()
     artifact = resolve(root, model, "model")
     shell.say_input(model, artifact.ref)
@@ -37,4 +62,12 @@ def evaluate_model(shell: Shell, settings: EvaluateSettings, model: Reference = 
     )  # fmt: skip
     shell.say(outcome.artifact.manifest.summary["verdict"])
     shell.say(f"report: {outcome.artifact.path / 'report.html'}")
-    return published(outcome)
+    answers = check_requirements(outcome.artifact.path, requirements, lower=require_lower)
+    for answer in answers:
+        if answer.met:
+            shell.say(f"met: {answer.text}; {answer.why}")
+        else:
+            log.warning("NOT MET: %s; %s", answer.text, answer.why)
+    result = published(outcome, exit_code=0 if all(answer.met for answer in answers) else 4)
+    result.document["requirements"] = [asdict(answer) for answer in answers]
+    return result

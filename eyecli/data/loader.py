@@ -10,7 +10,7 @@ import numpy as np
 from eyecli.data.arrays import Arrays
 
 Row = dict[str, np.ndarray]
-# One sample's arrays, already scaled for the model, and its generator.
+# From one sample's stored arrays and its generator to what the model takes, scaled as `scale` does.
 Augment = Callable[[Row, np.random.Generator], Row]
 
 
@@ -27,13 +27,13 @@ class Loader(keras.utils.PyDataset):
     rows
         Row numbers of the samples.
     scale
-        From stored arrays (batch, ...) to what the model takes.
+        From stored arrays (batch, ...) to what the model takes, where nothing is augmented.
     batch_size
         Samples a batch; the last may be smaller.
     targets
         Output name to (len(arrays), ...) targets; None for inference.
     augment
-        Changes one scaled sample; None leaves samples and their order as they are.
+        Scales and changes one sample; None leaves samples and their order as they are.
     seed
         Seed of order and augmentation.
     """
@@ -71,23 +71,22 @@ class Loader(keras.utils.PyDataset):
 
     def __getitem__(self, batch: int) -> tuple[Row, Row] | tuple[Row]:
         rows = self.order()[batch * self.batch_size : (batch + 1) * self.batch_size]
-        inputs = self.scale({name: self.arrays.take(name, rows) for name in self.names})
-        if self.augment is not None:
-            inputs = self._augmented(inputs, rows)
+        stored = {name: self.arrays.take(name, rows) for name in self.names}
+        inputs = self.scale(stored) if self.augment is None else self._augmented(stored, rows)
         if self.targets is None:
             return (inputs,)
         return inputs, {name: values[rows] for name, values in self.targets.items()}
 
-    def _augmented(self, inputs: Row, rows: np.ndarray) -> Row:
+    def _augmented(self, stored: Row, rows: np.ndarray) -> Row:
         assert self.augment is not None
         samples = [
             self.augment(
-                {name: values[i] for name, values in inputs.items()},
+                {name: values[i] for name, values in stored.items()},
                 np.random.default_rng([self.seed, self.epoch, int(row)]),
             )
             for i, row in enumerate(rows)
         ]
-        return {name: np.stack([sample[name] for sample in samples]) for name in inputs}
+        return {name: np.stack([sample[name] for sample in samples]) for name in samples[0]}
 
     def on_epoch_end(self) -> None:
         """Go on to the next epoch's order."""

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from eyecli.metrics.agreement import quadratic_weighted_kappa
+
 REPLICATES = 2000
 LEVEL = 0.95
 # Replicates are drawn in blocks of at most this many numbers.
@@ -60,6 +62,74 @@ def mean_interval(
     sums = np.bincount(inverse, weights=np.asarray(values, float))
     sizes = np.bincount(inverse)
     return _percentiles((counts @ sums) / (counts @ sizes))
+
+
+def additive_interval(
+    sums: np.ndarray,
+    statistic: Callable[[np.ndarray], np.ndarray],
+    seed: int = 0,
+    replicates: int = REPLICATES,
+) -> Interval | None:
+    """Percentile interval of a statistic of sums over groups, such as kappa of a confusion matrix.
+
+    Groups that contribute the same are drawn together: how often each *pattern* occurs in a
+    resample is multinomial too, so that 26,788 patients with 85 patterns cost 85 draws.
+
+    Parameters
+    ----------
+    sums
+        (groups, s) what each group contributes: its confusion matrix, its sum and size.
+    statistic
+        From (replicates, s) sums to (replicates,) values; NaN where it has none.
+
+    Returns
+    -------
+    tuple of float, or None
+        None with fewer than two groups, or where no replicate has a value.
+    """
+    number = len(sums)
+    if number < 2:
+        return None
+    patterns, counts = np.unique(sums, axis=0, return_counts=True)
+    rng = np.random.default_rng(seed)
+    block = max(1, BLOCK // len(patterns))
+    found = [
+        statistic(rng.multinomial(number, counts / number, size=min(block, replicates - start))
+                  @ patterns)
+        for start in range(0, replicates, block)
+    ]  # fmt: skip
+    values = np.concatenate(found)
+    values = values[~np.isnan(values)]
+    return _percentiles(values) if len(values) else None
+
+
+def kappa_interval(
+    truth: np.ndarray,
+    predicted: np.ndarray,
+    groups: Sequence[str] | np.ndarray,
+    classes: int,
+    seed: int = 0,
+    replicates: int = REPLICATES,
+) -> Interval | None:
+    """Interval of the quadratic weighted kappa, groups (patients, not eyes) resampled.
+
+    Parameters
+    ----------
+    truth, predicted
+        (n,) grades, 0 to `classes` - 1.
+    groups
+        (n,) group of every sample.
+    """
+    _, owner = np.unique(np.asarray(groups), return_inverse=True)
+    cells = np.asarray(truth, np.int64) * classes + np.asarray(predicted, np.int64)
+    width = classes * classes
+    sums = np.bincount(owner * width + cells, minlength=(owner.max() + 1) * width)
+    return additive_interval(
+        sums.reshape(-1, width),
+        lambda totals: quadratic_weighted_kappa(totals.reshape(-1, classes, classes)),
+        seed,
+        replicates,
+    )
 
 
 def quantile_interval(

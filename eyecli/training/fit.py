@@ -43,7 +43,7 @@ class Learner:
     scale
         From stored arrays to the model's inputs.
     augment
-        Random changes of one scaled training sample.
+        Scales one training sample, with random changes.
     facts
         What was fitted on the train part and inference must know; kept with the model.
     """

@@ -137,3 +137,13 @@ def test_two_trainings_at_once_make_the_same_model_twice(copy: Chain) -> None:
     assert sorted(job.ref for job in done) == ["model/gaze@v2", "model/gaze@v3"]
     first, second = (resolve(copy.root, job.ref).manifest for job in done)
     assert first.digest == second.digest
+
+
+def test_what_is_required_of_a_report_decides_the_exit_code(chain: Chain) -> None:
+    bound = "error_mean_px/frames<=1e9"
+    met = eyecli_process("evaluate", "--require", bound, cwd=chain.folder)
+    assert (met.code, met.out) == (0, chain.done["evaluate"].out)
+    both = ("--require", bound, "--require", "error_mean_px/frames<1")
+    missed = eyecli_process("evaluate", *both, cwd=chain.folder)
+    assert (missed.code, missed.out) == (4, chain.done["evaluate"].out)
+    assert "NOT MET: error_mean_px/frames<1" in missed.err

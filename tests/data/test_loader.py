@@ -102,11 +102,11 @@ def test_the_last_batch_may_be_smaller(arrays: Arrays, batch: int, sizes: list[i
     assert found == sizes == [len(loader[i][0]["row"]) for i in range(len(loader))]
 
 
-def test_scaling_comes_before_augmentation(arrays: Arrays) -> None:
-    def check(sample: Row, rng: np.random.Generator) -> Row:
-        assert sample["row"][0] >= 100
-        return sample
+def test_scaling_is_the_augmentations_where_there_is_one(arrays: Arrays) -> None:
+    def add(sample: Row, rng: np.random.Generator) -> Row:
+        return {"row": sample["row"] + 1000}
 
-    loader = Loader(arrays, ["row"], np.arange(4), lambda x: {"row": x["row"] + 100}, 4,
-                    augment=check)  # fmt: skip
-    assert sorted(loader[0][0]["row"][:, 0].tolist()) == [100, 101, 102, 103]
+    for augment, expected in ((None, [100, 101, 102, 103]), (add, [1000, 1001, 1002, 1003])):
+        loader = Loader(arrays, ["row"], np.arange(4), lambda x: {"row": x["row"] + 100}, 4,
+                        augment=augment)  # fmt: skip
+        assert sorted(loader[0][0]["row"][:, 0].tolist()) == expected

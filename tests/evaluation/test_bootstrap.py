@@ -14,6 +14,7 @@ from eyecli.evaluation.bootstrap import (
     mean_interval,
     quantile_interval,
 )
+from eyecli.metrics.agreement import confusion, quadratic_weighted_kappa
 
 GROUPS = np.array(list("aaabbcccccddeeeeffggg"))
 VALUES = np.random.default_rng(0).gamma(2, 10, len(GROUPS)) + 5 * (GROUPS == "c")
@@ -114,3 +115,64 @@ def test_intervals_hold_the_value_and_are_reproducible() -> None:
         assert interval_of(VALUES, GROUPS) == (low, high)
     values = [STATISTICS[name][0](VALUES) for name in ("median", "mean", "p95")]
     assert all(a < b for a, b in pairwise(values))
+
+
+def two_eyes(people: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Grades of both eyes of each person, and what a model said."""
+    rng = np.random.default_rng(5)
+    first = rng.choice(5, people, p=[0.5, 0.2, 0.15, 0.1, 0.05])
+    other = np.clip(first + rng.choice([-1, 0, 1], people, p=[0.1, 0.8, 0.1]), 0, 4)
+    truth = np.stack([first, other], axis=1).ravel()
+    # What misleads the model in one eye does so in the other.
+    off = np.repeat(rng.choice([-1, 0, 1], people, p=[0.1, 0.8, 0.1]), 2)
+    said = np.clip(truth + off, 0, 4)
+    return truth, said, np.repeat(np.arange(people), 2)
+
+
+def naive_kappa_interval(
+    truth: np.ndarray, said: np.ndarray, groups: np.ndarray, replicates: int
+) -> tuple[float, float]:
+    """Draw people with replacement, pool their eyes, take kappa; again and again."""
+    rng = np.random.default_rng(1)
+    rows = [np.flatnonzero(groups == g) for g in np.unique(groups)]
+    found = []
+    for _ in range(replicates):
+        drawn = np.concatenate([rows[i] for i in rng.integers(0, len(rows), len(rows))])
+        found.append(quadratic_weighted_kappa(confusion(truth[drawn], said[drawn], 5)))
+    low, high = np.quantile(found, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def test_the_interval_of_kappa_is_that_of_the_naive_bootstrap() -> None:
+    truth, said, groups = two_eyes(3000)
+    found = bootstrap.kappa_interval(truth, said, groups, 5, replicates=20_000)
+    # To three decimals: what is left is the noise of two different sets of draws.
+    assert found == pytest.approx(naive_kappa_interval(truth, said, groups, 4000), abs=1e-3)
+    by_eye = bootstrap.kappa_interval(truth, said, np.arange(len(truth)), 5, replicates=20_000)
+    assert by_eye is not None
+    assert found != pytest.approx(by_eye, abs=1e-3)
+
+
+def test_drawing_patterns_is_drawing_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Where no two groups are alike every pattern is a group, and the draws can be followed.
+    truth, said, groups = two_eyes(12)
+    truth = np.concatenate([truth, np.arange(12) % 5])
+    said, groups = np.concatenate([said, np.arange(12) // 3]), np.concatenate([groups, range(12)])
+    sums = np.stack([confusion(truth[groups == g], said[groups == g], 5).ravel()
+                     for g in range(12)])  # fmt: skip
+    patterns, counts = np.unique(sums, axis=0, return_counts=True)
+    drawn = np.random.default_rng(0).multinomial(12, counts / 12, size=500)
+    kappas = [quadratic_weighted_kappa((row @ patterns).reshape(5, 5)) for row in drawn]
+    expected = np.quantile(kappas, [0.025, 0.975])
+    assert bootstrap.kappa_interval(truth, said, groups, 5, replicates=500) == pytest.approx(
+        tuple(expected)
+    )
+    monkeypatch.setattr(bootstrap, "BLOCK", 7 * len(patterns))
+    assert bootstrap.kappa_interval(truth, said, groups, 5, replicates=500) is not None
+
+
+def test_kappa_of_one_patient_has_no_interval() -> None:
+    assert bootstrap.kappa_interval(np.array([0, 1]), np.array([0, 1]), ["a", "a"], 2) is None
+    # Everybody healthy and called so: chance agrees as well, whoever is drawn.
+    nothing = np.zeros(6, int)
+    assert bootstrap.kappa_interval(nothing, nothing, list("aabbcc"), 2) is None

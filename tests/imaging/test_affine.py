@@ -16,10 +16,13 @@ ZOOMS = st.floats(0.3, 3)
 
 
 def eye(size: int = 48) -> np.ndarray:
-    """A crop of an eye from a portrait, (size, size, 3) float32 in -1..1."""
-    return cv2.resize(data.astronaut()[100:148, 196:244], (size, size)).astype(
-        np.float32
-    ) / 127.5 - 1  # fmt: skip
+    """A crop of an eye from a portrait, (size, size, 3) uint8."""
+    return cv2.resize(data.astronaut()[100:148, 196:244], (size, size))
+
+
+def scaled(pixels: np.ndarray) -> np.ndarray:
+    """What a network takes: -1..1."""
+    return pixels.astype(np.float32) / 127.5 - 1
 
 
 def full(matrix: np.ndarray) -> np.ndarray:
@@ -87,7 +90,7 @@ def test_zero_ranges_are_the_identity() -> None:
     for pixels in (eye(), eye()[:, :30], eye()[..., :1]):
         same = jitter(pixels, Jitter(), np.random.default_rng(0))
         assert same.dtype == np.float32 and same.shape == pixels.shape
-        np.testing.assert_allclose(same, pixels, atol=1e-6)
+        np.testing.assert_allclose(same, scaled(pixels), atol=1e-6)
 
 
 @settings(deadline=None)
@@ -104,7 +107,9 @@ def test_geometry_is_one_single_warp(seed: int, shape: tuple[int, int]) -> None:
         pixels, warp_matrix((width, height), (x, y), rotation, float(zoom)), (width, height),
         flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE,
     )  # fmt: skip
-    np.testing.assert_allclose(jitter(pixels, ranges, np.random.default_rng(seed)), once, atol=1e-6)
+    np.testing.assert_allclose(
+        jitter(pixels, ranges, np.random.default_rng(seed)), scaled(once), atol=1e-6
+    )
 
 
 @settings(deadline=None)
@@ -112,16 +117,33 @@ def test_geometry_is_one_single_warp(seed: int, shape: tuple[int, int]) -> None:
 def test_light_stays_within_its_ranges(seed: int) -> None:
     pixels = eye()
     lit = jitter(pixels, Jitter(gain=0.1, offset=0.05), np.random.default_rng(seed))
-    slope, offset = np.polyfit(pixels.ravel(), lit.ravel(), 1)
+    before = scaled(pixels)
+    slope, offset = np.polyfit(before.ravel(), lit.ravel(), 1)
     assert 0.9 <= slope <= 1.1
-    assert abs(lit.mean() - pixels.mean()) <= 0.05 + 1e-6
-    np.testing.assert_allclose(lit, slope * pixels + offset, atol=1e-4)
+    assert abs(lit.mean() - before.mean()) <= 0.05 + 1e-6
+    np.testing.assert_allclose(lit, slope * before + offset, atol=1e-4)
 
 
-def test_noise_has_the_deviation_asked_for() -> None:
-    pixels = eye()
-    rough = jitter(pixels, Jitter(noise=0.05), np.random.default_rng(0)) - pixels
+def test_contrast_keeps_the_brightness() -> None:
+    means = [jitter(eye(), Jitter(gain=0.5), np.random.default_rng(s)).mean() for s in range(20)]
+    np.testing.assert_allclose(means, scaled(eye()).mean(), atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [48, 900])
+def test_noise_has_the_deviation_asked_for(size: int) -> None:
+    pixels = eye(size)
+    rough = jitter(pixels, Jitter(noise=0.05), np.random.default_rng(0)) - scaled(pixels)
     assert rough.std() == pytest.approx(0.05, rel=0.05) and abs(rough.mean()) < 0.003
+    # Normal: 68 % within one deviation, 95 % within two.
+    within = [np.mean(np.abs(rough) < 0.05 * k) for k in (1, 2)]
+    np.testing.assert_allclose(within, [0.683, 0.954], atol=0.02)
+
+
+def test_noise_of_two_samples_is_unrelated() -> None:
+    roughs = [
+        jitter(eye(), Jitter(noise=0.05), np.random.default_rng(s)) - scaled(eye()) for s in (1, 2)
+    ]
+    assert abs(np.corrcoef(roughs[0].ravel(), roughs[1].ravel())[0, 1]) < 0.05
 
 
 def test_the_same_generator_gives_the_same_crop() -> None:

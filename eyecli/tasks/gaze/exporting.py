@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from eyecli.coreml.convert import Contract, Input, Output
-from eyecli.tasks.gaze.learning import OFFSET, SCALE
+from eyecli.imaging.affine import OFFSET, SCALE
 
 STEMS = {"left": "eye_stem_conv", "right": "eye_stem_conv", "face": "face_branch_stem_conv"}
 

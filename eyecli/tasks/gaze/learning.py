@@ -10,13 +10,11 @@ import numpy as np
 from eyecli.data.prepared import Prepared
 from eyecli.errors import UsageError, suggest
 from eyecli.evaluation.ridge import fit_ridge
-from eyecli.imaging.affine import Jitter, jitter
+from eyecli.imaging.affine import OFFSET, SCALE, Jitter, jitter
 from eyecli.tasks.gaze.model import INPUTS, build
 from eyecli.tasks.gaze.settings import GazeTrain
 from eyecli.training.fit import Learner
 
-# From stored pixels to what the network is trained on; export folds it into the first layer.
-SCALE, OFFSET = 1 / 127.5, -1.0
 JITTER = Jitter(shift=0.04, rotation=3.0, zoom=0.05, gain=0.10, offset=0.05, noise=0.02)
 STORED = {"eyes": ("left", "right"), "face": ("face",), "boxes": ("boxes",)}
 
@@ -68,7 +66,10 @@ def _scaling(targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def scale(arrays: Row) -> Row:
-    """Scale stored pixels (n, size, size, 3) to -1..1; boxes pass as they are."""
+    """Scale stored pixels (n, size, size, 3) to -1..1; boxes pass as they are.
+
+    Export folds this into the first layer.
+    """
     return {
         name: (
             values
@@ -80,7 +81,7 @@ def scale(arrays: Row) -> Row:
 
 
 def augment(sample: Row, rng: np.random.Generator) -> Row:
-    """Change every crop on its own, as errors of the cropper do; the target stays."""
+    """Scale every crop, and change it on its own as errors of the cropper do; the target stays."""
     return {
         name: values if name == "boxes" else jitter(values, JITTER, rng)
         for name, values in sample.items()
