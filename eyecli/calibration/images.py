@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from eyecli.calibration.samples import Samples
-from eyecli.data.prepare import Raw, refuse_problems
+from eyecli.data.prepare import refuse_problems
+from eyecli.data.raw import Raw
 from eyecli.progress import track
 from eyecli.sources.source import Source
 from eyecli.training.backend import load_keras

@@ -16,7 +16,7 @@ from eyecli.errors import DataError, EyecliError, MissingError
 if TYPE_CHECKING:
     from eyecli.calibration.samples import Samples
     from eyecli.calibration.stage import Origin
-    from eyecli.data.prepare import Raw
+    from eyecli.data.raw import Raw
     from eyecli.sources.source import Source
     from eyecli.workspace.stage import Outcome
     from eyecli.workspace.store import Artifact

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from eyecli.cli.contract import Result, Shell, command, group, published
-from eyecli.cli.options import Reference
-from eyecli.data.prepare import SplitSettings, check_source, prepare
+from eyecli.data.plan import SplitSettings
+from eyecli.data.prepare import check_source, prepare
 from eyecli.data.table_settings import TableSettings
+from eyecli.data.unite import UniteSettings
 from eyecli.tasks.base import NAMES, Task, load_task
 from eyecli.workspace.references import resolve
 
@@ -16,28 +21,42 @@ def _register(task: Task) -> None:
     @command(
         app,
         task.name,
-        settings=(task.preprocess, SplitSettings, TableSettings),
+        settings=(task.preprocess, SplitSettings, UniteSettings, TableSettings),
         help=f"{task.title}: read, check, crop, store and split by subject.\n\n"
-        "Prints the prepared artifact; its split is published beside it.",
+        "Several sources become one data set. Prints the prepared artifact; its split is "
+        "published beside it.",
     )
     def preprocess(
         shell: Shell,
         settings: object,
         split: SplitSettings,
+        unite: UniteSettings,
         table: TableSettings,
-        source: Reference = None,
+        sources: Annotated[
+            list[str] | None,
+            typer.Argument(
+                metavar="[SOURCE]...",
+                help="References (kind/task@vN, @alias), digests or paths; the latest by default.",
+            ),
+        ] = None,
     ) -> Result:
         root = shell.open()
-        artifact = resolve(root, source, "source", task.name)
-        shell.say_input(source, artifact.ref)
+        asked: list[str | None] = [*sources] if sources else [None]
+        artifacts = [resolve(root, text, "source", task.name) for text in asked]
+        for text, found in zip(asked, artifacts, strict=True):
+            shell.say_input(text, found.ref)
+        artifact, *more = artifacts
         if shell.dry_run:
-            lines = check_source(root, artifact, task.read_raw, settings, split, table)
+            lines = check_source(
+                root, artifact, task.read_raw, settings, split, more=more, unite=unite, table=table
+            )
             # Two lines of counts, then the problems.
-            found = {"source": artifact.ref, "lines": lines}
-            return Result(lines, found, exit_code=3 if len(lines) > 2 else 0)
+            document = {"source": ", ".join(a.ref for a in artifacts), "lines": lines}
+            return Result(lines, document, exit_code=3 if len(lines) > 2 else 0)
         prepared, made = prepare(
-            root, task.name, artifact, task.read_raw, settings, split, table, force=shell.force
-        )
+            root, task.name, artifact, task.read_raw, settings, split,
+            more=more, unite=unite, table=table, force=shell.force,
+        )  # fmt: skip
         shell.say(f"split: {made.artifact.ref}")
         return published(prepared)
 

@@ -9,7 +9,8 @@ import typer
 
 from eyecli.cli.contract import Result, Shell, command, group, published
 from eyecli.cli.options import Reference
-from eyecli.data.prepare import SplitSettings, split_prepared
+from eyecli.data.plan import SplitSettings
+from eyecli.data.prepare import require_fit, split_prepared
 from eyecli.data.split import parse_scheme
 from eyecli.tasks.base import NAMES, Task, load_task
 from eyecli.training.settings import TrainSettings
@@ -62,7 +63,9 @@ def _register(task: Task) -> None:
 def _choose_split(root: Path, prepared: Artifact, text: str | None) -> tuple[Artifact, str | None]:
     """Return the split named, or the latest and the scheme by which to make another."""
     if text and ("/" in text or text.startswith("@")):
-        return resolve(root, text, "split", prepared.manifest.task), None
+        found = resolve(root, text, "split", prepared.manifest.task)
+        require_fit(prepared, found)
+        return found, None
     if text:
         parse_scheme(text)
     return chosen_split(root, prepared), text
@@ -71,7 +74,7 @@ def _choose_split(root: Path, prepared: Artifact, text: str | None) -> tuple[Art
 def _split_anew(root: Path, prepared: Artifact, like: Artifact, scheme: str, seed: int) -> Artifact:
     """Make another split with an earlier one's grouping."""
     earlier = like.manifest.params
-    settings = SplitSettings(scheme, earlier["group"], seed, earlier["unsafe_split"])
+    settings = SplitSettings(scheme, earlier["group"], seed, earlier["unsafe_split"] or None)
     return split_prepared(root, prepared, settings).artifact
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from eyecli.data.split import Split, parts_of
 from eyecli.errors import CheckError
+
+log = logging.getLogger(__name__)
 
 SHOWN = 5
 
@@ -55,8 +58,21 @@ def find_leaks(
     groups: Sequence[str],
     digests: Sequence[Sequence[str]],
     split: Split,
+    pairs: Sequence[tuple[int, int]] = (),
 ) -> list[Leak]:
-    """Find groups and identical files on both sides of any partition.
+    """Find groups, identical files and near-duplicates on both sides of any partition.
+
+    Parameters
+    ----------
+    samples, groups
+        (n,) ids.
+    digests
+        For every sample the sha256 of its files.
+    split
+        The split.
+    pairs
+        Row numbers of near-duplicates. Where every sample is a group of its own, much alike is
+        what neighbours in time are: then they are only warned about.
 
     Returns
     -------
@@ -65,15 +81,21 @@ def find_leaks(
     """
     leaks = [Leak(group, group, "group in two parts") for group in shared_groups(split)]
     # Two samples may share more than one file, such as both eyes.
-    pairs = list(dict.fromkeys(identical_pairs(samples, digests)))
-    if not pairs:
+    why = dict.fromkeys(((a, b) if a < b else (b, a) for a, b in pairs), "near-duplicate")
+    why |= dict.fromkeys(identical_pairs(samples, digests), "identical file")
+    if not why:
         return leaks
     parts = [parts_of(split, partition, groups) for partition in split.partitions]
-    return leaks + [
-        Leak(samples[a], samples[b], "identical file")
-        for a, b in pairs
+    divided = {
+        (a, b): reason
+        for (a, b), reason in why.items()
         if any(part[a] != part[b] for part in parts)
-    ]
+    }
+    alike = sum(reason == "near-duplicate" for reason in divided.values())
+    if alike and split.group_by == "none":
+        log.warning("%d pairs of near-duplicates lie in different parts of the split", alike)
+        divided = {pair: reason for pair, reason in divided.items() if reason != "near-duplicate"}
+    return leaks + [Leak(samples[a], samples[b], reason) for (a, b), reason in divided.items()]
 
 
 def refuse_leaks(leaks: Sequence[Leak]) -> None:

@@ -2,80 +2,49 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 import numpy as np
 
-from eyecli.data.arrays import ArraySpec, ArrayWriter
+from eyecli.data.arrays import ArrayWriter
 from eyecli.data.audit import find_leaks, refuse_leaks
-from eyecli.data.prepared import ARRAYS, INDEX, SETUP, SPLIT, open_prepared, write_table
-from eyecli.data.split import Split, group_ids, make_split
+from eyecli.data.extend import Earlier
+from eyecli.data.plan import SplitSettings, like_earlier, plan_split, refuse_problems
+from eyecli.data.prepared import (
+    ARRAYS,
+    INDEX,
+    SETUP,
+    SPLIT,
+    files_of_groups,
+    open_prepared,
+    read_split,
+    write_table,
+)
+from eyecli.data.published import PUBLISHED, read_parts
+from eyecli.data.raw import RawReader
+from eyecli.data.split import group_ids, parts_of
+from eyecli.data.split_card import split_card
 from eyecli.data.table_settings import TableSettings, table_input, table_params, with_table
-from eyecli.errors import DataError, EyecliError
+from eyecli.data.unite import STRATA, Found, UniteSettings, find_samples, in_order
+from eyecli.errors import DataError, EyecliError, UsageError, suggest
 from eyecli.progress import track
-from eyecli.settings import setting
 from eyecli.sources.source import Source, open_source
+from eyecli.workspace.lineage import input_of
 from eyecli.workspace.memo import Work
+from eyecli.workspace.references import resolve
 from eyecli.workspace.splits import choose_split
 from eyecli.workspace.stage import Built, Outcome, run_stage
 from eyecli.workspace.store import Artifact
 
-log = logging.getLogger(__name__)
-
 SHOWN = 20
 NO_TABLE = TableSettings()
-# Returns the bytes of a source file, checked against its digest.
-Read = Callable[[str], bytes]
-
-
-@dataclass(frozen=True)
-class SplitSettings:
-    """How to split; the same for every task."""
-
-    split: str = setting(
-        "holdout", "holdout[:0.2], kfold:5, kfold:5x3 (drawn 3 times) or leave-one-group-out."
-    )
-    group: Literal["subject", "none"] = setting(
-        "subject", "Keep together: subject, or none (by sample: not subject-independent)."
-    )
-    seed: int = setting(0, "Seed of the draw.")
-    unsafe_split: str = setting("", "Accept leaks, for this REASON, which every report repeats.")
-
-
-@dataclass(frozen=True)
-class Raw:
-    """What a task finds in a source before it decodes a pixel.
-
-    Attributes
-    ----------
-    table
-        One dict a sample: ``sample``, ``subject`` ('' if unknown) and the task's columns.
-    files
-        For every sample the files it is made of, relative to the source.
-    specs
-        The arrays that will be written.
-    convert
-        From a sample's position and a reader to its row of every array.
-    setup
-        What training and export must know: sizes, units, screen.
-    problems
-        What is wrong, each with file, row and field; empty if all is well.
-    """
-
-    table: Sequence[Mapping[str, Any]]
-    files: Sequence[Sequence[str]]
-    specs: Mapping[str, ArraySpec]
-    convert: Callable[[int, Read], dict[str, np.ndarray]]
-    setup: dict[str, Any]
-    problems: list[str] = field(default_factory=list)
-
-
-RawReader = Callable[[Source, Any], Raw]
+CARD = "card.md"
+# Columns that hold classes where a task names no strata; the split's card counts them.
+LABELS = ("label", "grade")
 
 
 def prepare(
@@ -85,11 +54,13 @@ def prepare(
     read_raw: RawReader,
     settings: Any,
     split: SplitSettings,
-    table: TableSettings = NO_TABLE,
     *,
+    more: Sequence[Artifact] = (),
+    unite: UniteSettings | None = None,
+    table: TableSettings = NO_TABLE,
     force: bool = False,
 ) -> tuple[Outcome, Outcome]:
-    """Make the prepared artifact of a source, and its split.
+    """Make the prepared artifact of one source, or of several united, and its split.
 
     Parameters
     ----------
@@ -103,8 +74,12 @@ def prepare(
         The task's settings, a dataclass.
     split
         How to split.
+    more
+        Further sources.
+    unite
+        What equal subject ids in several sources mean.
     table
-        The source's own table and its names.
+        The sources' own names of columns and fields; a table of its own only for a single source.
 
     Returns
     -------
@@ -113,24 +88,31 @@ def prepare(
     Raises
     ------
     DataError
-        If anything in the source is wrong; the first problem is named.
+        If anything in a source is wrong, the first problem is named; or sources do not go together.
     CheckError
-        If groups are unknown or the split leaks: then nothing is published.
+        If groups are unknown, may be mixed up, or the split leaks: then nothing is published.
     """
-    source = with_table(open_source(root, artifact), table)
-    params = asdict(settings) | table_params(source)
-    inputs = {"source": artifact} | table_input(source)
-    work = Work("preprocess", "prepared", task, None, params, inputs)
+    earlier = open_earlier(root, task, split)
+    split = like_earlier(split, earlier)
+    unite = unite or UniteSettings()
+    artifacts = in_order([artifact, *more])
+    sources = _open(root, artifacts, split, table)
+    roles = {f"source-{n}" if n > 1 else "source": a for n, a in enumerate(artifacts.values(), 1)}
+    first = next(iter(sources.values()))
+    params = asdict(settings) | table_params(first)
+    if split.split_column is not None:
+        params["split_column"] = split.split_column
+    if more:
+        params |= {"sources": list(artifacts), **asdict(unite)}
+    work = Work("preprocess", "prepared", task, None, params, {**roles, **table_input(first)})
 
     def build(folder: Path) -> Built:
-        raw = read_raw(source, settings)
-        refuse_problems(raw.problems)
+        found = _find(sources, read_raw, settings, split, unite)
+        refuse_problems(found.problems)
         # The split is audited before the slow part: what will be refused is refused at once.
-        plan_split(
-            _ids(raw.table, "sample"), _ids(raw.table, "subject"), _digests(raw, source), split
-        )
-        _write(folder, raw, source)
-        return Built(summary={"samples": len(raw.table), "subjects": _count(raw.table)})
+        _plan(found, split, earlier)
+        _write(folder, found)
+        return Built(summary={"samples": len(found.table), "subjects": _count(found)})
 
     prepared = run_stage(root, work, build, force=force)
     made = split_prepared(root, prepared.artifact, split, force=force)
@@ -144,6 +126,9 @@ def check_source(
     read_raw: RawReader,
     settings: Any,
     split: SplitSettings,
+    *,
+    more: Sequence[Artifact] = (),
+    unite: UniteSettings | None = None,
     table: TableSettings = NO_TABLE,
 ) -> list[str]:
     """Read and decode everything, write nothing (``--dry-run``).
@@ -153,26 +138,30 @@ def check_source(
     list of str
         Lines that say what was found, then the first problems.
     """
-    source = with_table(open_source(root, artifact), table)
-    raw = read_raw(source, settings)
-    problems = list(raw.problems)
+    earlier = open_earlier(root, artifact.manifest.task, split)
+    split = like_earlier(split, earlier)
+    sources = _open(root, in_order([artifact, *more]), split, table)
+    found = _find(sources, read_raw, settings, split, unite or UniteSettings())
+    problems = list(found.problems)
     if not problems:
-        for position in track(range(len(raw.table)), "checking"):
+        for position in track(range(len(found.table)), "checking"):
             try:
-                raw.convert(position, source.read)
+                found.convert(position)
             except DataError as error:
                 problems.append(error.message)
         try:
-            plan_split(
-                _ids(raw.table, "sample"), _ids(raw.table, "subject"), _digests(raw, source), split
-            )
+            _plan(found, split, earlier)
         except EyecliError as error:
             problems.append(error.message)
-    row_bytes = sum(int(np.prod(s.shape)) * np.dtype(s.dtype).itemsize for s in raw.specs.values())
+    row_bytes = sum(
+        int(np.prod(s.shape)) * np.dtype(s.dtype).itemsize for s in found.specs.values()
+    )
+    layouts = ", ".join(dict.fromkeys(source.layout for source in sources.values()))
+    files = sum(len(source.digests) for source in sources.values())
     lines = [
-        f"layout {source.layout}: {len(raw.table)} samples, {_count(raw.table)} subjects, "
-        f"{len(source.digests)} files; arrays {', '.join(raw.specs)} of "
-        f"{row_bytes * len(raw.table) / 1e6:.1f} MB",
+        f"layout {layouts}: {len(found.table)} samples, {_count(found)} subjects, "
+        f"{files} files; arrays {', '.join(found.specs)} of "
+        f"{row_bytes * len(found.table) / 1e6:.1f} MB",
         f"{len(problems)} problems",
     ]
     return lines + problems[:SHOWN]
@@ -182,17 +171,29 @@ def split_prepared(
     root: Path, prepared: Artifact, settings: SplitSettings, *, force: bool = False
 ) -> Outcome:
     """Make an audited split of a prepared artifact without reading the raw data again."""
+    task = prepared.manifest.task
+    inputs = {"prepared": prepared}
+    earlier = open_earlier(root, task, settings)
+    if earlier:
+        settings = like_earlier(settings, earlier)
+        inputs["earlier"] = resolve(root, earlier.ref, "split", task)
     params = asdict(settings)
-    work = Work(
-        "preprocess", "split", prepared.manifest.task, None, params, {"prepared": prepared},
-        settings.seed,
-    )  # fmt: skip
+    work = Work("preprocess", "split", task, None, params, inputs, settings.seed)
 
     def build(folder: Path) -> Built:
-        index = open_prepared(prepared).index
-        digests = [files.split() for files in index["files"]]
-        split = plan_split(list(index["sample"]), list(index["subject"]), digests, settings)
+        data = open_prepared(prepared)
+        columns = {str(name): [str(value) for value in data.index[name]] for name in data.index}
+        strata = columns.get(data.setup.get(STRATA, ""))
+        digests = [files.split() for files in columns["files"]]
+        split = plan_split(
+            columns["sample"], columns["subject"], digests, settings,
+            published=columns.get(PUBLISHED), earlier=earlier, strata=strata,
+        )  # fmt: skip
         (folder / SPLIT).write_bytes(msgspec.json.encode(split, order="deterministic") + b"\n")
+        groups = group_ids(columns["sample"], columns["subject"], split.group_by)
+        labels = strata or next((columns[name] for name in LABELS if name in columns), None)
+        card = split_card(split, groups, labels, earlier.ref if earlier else None)
+        (folder / CARD).write_text(card, encoding="utf-8")
         return Built(
             summary={
                 "scheme": split.scheme,
@@ -206,76 +207,101 @@ def split_prepared(
     return run_stage(root, work, build, force=force)
 
 
-def plan_split(
-    samples: Sequence[str],
-    subjects: Sequence[str],
-    digests: Sequence[Sequence[str]],
-    settings: SplitSettings,
-) -> Split:
-    """Split and audit.
+def open_earlier(root: Path, task: str, settings: SplitSettings) -> Earlier | None:
+    """Read the split that ``--split-from`` names, if it does."""
+    if settings.split_from is None:
+        return None
+    artifact = resolve(root, settings.split_from, "split", task)
+    split = read_split(artifact)
 
-    Parameters
-    ----------
-    samples, subjects
-        (n,) ids.
-    digests
-        For every sample the sha256 of its files.
-    settings
-        How to split, and whether a leak is accepted.
+    def files() -> dict[str, set[str]]:
+        return files_of_groups(open_prepared(input_of(root, artifact, "prepared")), split)
+
+    return Earlier(artifact.ref, split, files)
+
+
+def require_fit(prepared: Artifact, split: Artifact) -> None:
+    """Check that a split made for other data knows every group of these, and audit it.
 
     Raises
     ------
+    DataError
+        If there are groups that it does not know.
     CheckError
-        If groups are unknown, or the split leaks and that was not accepted with a reason.
+        If it leaks on these data, unless it is not subject-independent anyway.
     """
-    # It becomes part of the first line of every report.
-    accepted = " ".join(settings.unsafe_split.split())
-    groups = group_ids(samples, subjects, settings.group)
-    split = make_split(groups, settings.split, settings.seed)
-    leaks = find_leaks(samples, groups, digests, split)
-    reasons = []
-    if settings.group == "none":
-        reasons.append("--group none: no subjects are kept apart")
-    if leaks and accepted:
-        log.warning("%d leaks accepted: %s", len(leaks), accepted)
-        reasons.append(f"{len(leaks)} leaks accepted: {accepted}")
-    else:
-        refuse_leaks(leaks)
-    return msgspec.structs.replace(
-        split,
-        group_by=settings.group,
-        subject_independent=not reasons,
-        reason="; ".join(reasons) or None,
-    )
+    if any(entry.digest == prepared.manifest.digest for entry in split.manifest.inputs):
+        return
+    plan, index = read_split(split), open_prepared(prepared).index
+    samples = list(index["sample"])
+    groups = group_ids(samples, list(index["subject"]), plan.group_by)
+    parts_of(plan, plan.partitions[0], groups)
+    if plan.subject_independent:
+        digests = [files.split() for files in index["files"]]
+        refuse_leaks(find_leaks(samples, groups, digests, plan))
 
 
-def refuse_problems(problems: Sequence[str]) -> None:
-    """Raise `DataError` with the first problem and the number of all."""
-    if problems:
-        more = f" (and {len(problems) - 1} more problems)" if len(problems) > 1 else ""
-        raise DataError(problems[0] + more, "--dry-run lists the first 20")
+def _open(
+    root: Path, artifacts: dict[str, Artifact], split: SplitSettings, table: TableSettings
+) -> dict[str, Source]:
+    if table.table and len(artifacts) > 1:
+        raise UsageError(
+            "--table is for a single source", "preprocess them with their own table.csv"
+        )
+    return {
+        label: replace(
+            with_table(open_source(root, artifact), table), split_column=split.split_column
+        )
+        for label, artifact in artifacts.items()
+    }
 
 
-def _write(folder: Path, raw: Raw, source: Source) -> None:
+def _find(
+    sources: dict[str, Source],
+    read_raw: RawReader,
+    settings: Any,
+    split: SplitSettings,
+    unite: UniteSettings,
+) -> Found:
+    """Find the samples, with the published split in a column of its own."""
+    found = find_samples(sources, read_raw, settings, unite)
+    column = split.split_column
+    if column is None or found.problems:
+        return found
+    if PUBLISHED not in found.table[0]:
+        # The layout has no table of the user's, but may know the split itself.
+        if column not in found.table[0]:
+            raise DataError(
+                f"--split-column {column}: there is no such column",
+                suggest(column, found.table[0]),
+            )
+        found = replace(found, table=[{**row, PUBLISHED: row[column]} for row in found.table])
+    _, problems = read_parts(found.column("sample"), found.column(PUBLISHED), column)
+    return replace(found, problems=problems)
+
+
+def _plan(found: Found, split: SplitSettings, earlier: Earlier | None) -> None:
+    strata = found.setup.get(STRATA)
+    plan_split(
+        found.column("sample"), found.column("subject"), found.digests, split,
+        published=None if split.split_column is None else found.column(PUBLISHED),
+        earlier=earlier,
+        strata=found.column(strata) if strata else None,
+    )  # fmt: skip
+
+
+def _write(folder: Path, found: Found) -> None:
     import pandas as pd
 
-    table = pd.DataFrame([dict(row) for row in raw.table])
-    table["files"] = [" ".join(digests) for digests in _digests(raw, source)]
-    writer = ArrayWriter(folder / ARRAYS, dict(raw.specs))
+    table = pd.DataFrame([dict(row) for row in found.table])
+    table["files"] = [" ".join(digests) for digests in found.digests]
+    writer = ArrayWriter(folder / ARRAYS, dict(found.specs))
     for position in track(range(len(table)), "preprocess"):
-        writer.append(raw.convert(position, source.read))
+        writer.append(found.convert(position))
     writer.close()
     write_table(folder / INDEX, table)
-    (folder / SETUP).write_bytes(msgspec.json.encode(raw.setup, order="deterministic") + b"\n")
+    (folder / SETUP).write_bytes(msgspec.json.encode(found.setup, order="deterministic") + b"\n")
 
 
-def _digests(raw: Raw, source: Source) -> list[list[str]]:
-    return [[source.digests[path] for path in files] for files in raw.files]
-
-
-def _ids(table: Sequence[Mapping[str, Any]], column: str) -> list[str]:
-    return [str(row[column]) for row in table]
-
-
-def _count(table: Sequence[Mapping[str, Any]]) -> int:
-    return len(set(_ids(table, "subject")) - {""})
+def _count(found: Found) -> int:
+    return len(set(found.column("subject")) - {""})

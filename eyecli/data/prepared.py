@@ -83,6 +83,17 @@ def groups_and_parts(
     return np.asarray(groups), parts_of(split, split.partitions[partition], groups)
 
 
+def files_of_groups(prepared: Prepared, split: Split) -> dict[str, set[str]]:
+    """Groups that have a file, by its sha256."""
+    index = prepared.index
+    groups = group_ids(list(index["sample"]), list(index["subject"]), split.group_by)
+    owners: dict[str, set[str]] = {}
+    for group, files in zip(groups, index["files"], strict=True):
+        for digest in files.split():
+            owners.setdefault(digest, set()).add(group)
+    return owners
+
+
 def read_table(path: Path) -> pd.DataFrame:
     """Read a CSV of an artifact: ids and names stay text (``007`` is no number).
 
@@ -93,7 +104,16 @@ def read_table(path: Path) -> pd.DataFrame:
     """
     import pandas as pd
 
-    text = ("sample", "group", "subject", "session", "point", "files", "part")
+    text = (
+        "sample",
+        "group",
+        "subject",
+        "session",
+        "point",
+        "files",
+        "part",
+        "source",
+    )
     try:
         return pd.read_csv(path, dtype=dict.fromkeys(text, str), keep_default_na=False,
                            na_values={}, float_precision="round_trip")  # fmt: skip

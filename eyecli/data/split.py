@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import msgspec
 import numpy as np
@@ -63,7 +64,7 @@ class Split(msgspec.Struct, frozen=True):
     seed: int
     groups: list[str]
     partitions: list[Partition]
-    group_by: str = "subject"
+    group_by: Literal["subject", "none"] = "subject"
     subject_independent: bool = True
     reason: str | None = None
 
@@ -152,9 +153,8 @@ def make_split(
         If the scheme is none, or the seed negative.
     """
     plan = parse_scheme(scheme)
-    if seed < 0:
-        raise UsageError(f"--seed {seed} is negative", "use 0 or more")
-    sizes, classes = _describe(groups, strata)
+    check_seed(seed)
+    sizes, classes = describe_groups(groups, strata)
     names = sorted(sizes)
     if plan.kind == "holdout":
         shares, least = [plan.test, 1 - plan.test], [1, 2]
@@ -173,16 +173,22 @@ def make_split(
     for repeat in range(plan.repeats):
         rng = np.random.default_rng([seed, repeat])
         order = [names[i] for i in rng.permutation(len(names))]
-        tests = _deal(order, sizes, classes, shares, least)
+        tests = deal(order, sizes, classes, shares, least)
         for fold, test in enumerate(tests[:1] if plan.kind == "holdout" else tests):
             held = set(test)
             rest = [name for name in order if name not in held]
-            val = _deal(rest, sizes, classes, [VALIDATION, 1 - VALIDATION], [1, 1])[0]
+            val = deal(rest, sizes, classes, [VALIDATION, 1 - VALIDATION], [1, 1])[0]
             partitions.append(Partition(repeat, fold, sorted(test), sorted(val)))
     return Split(scheme, seed, names, partitions)
 
 
-def _describe(
+def check_seed(seed: int) -> None:
+    """Raise `UsageError` if a seed is negative."""
+    if seed < 0:
+        raise UsageError(f"--seed {seed} is negative", "use 0 or more")
+
+
+def describe_groups(
     groups: Sequence[str], strata: Sequence[str] | None
 ) -> tuple[dict[str, int], dict[str, str]]:
     """Size of every group, and its most frequent class (the first in order among equals)."""
@@ -199,33 +205,35 @@ def _describe(
     return sizes, {str(name): str(label) for name, label in zip(names, winners, strict=True)}
 
 
-def _deal(
+def deal(
     order: Sequence[str],
     sizes: Mapping[str, int],
     classes: Mapping[str, str],
     shares: Sequence[float],
     least: Sequence[int],
+    kept: Sequence[Sequence[str]] = (),
 ) -> list[list[str]]:
     """Deal groups into parts of given shares of the samples, class by class.
 
     Large groups first, each to the part that lacks most samples, of its class and overall. Groups
     whose sizes agree within a power of two come as `order` has them: sorted by size to the last
     sample, every seed would give the same parts. Each part gets at least as many groups as `least`
-    says.
+    says. What is `kept` is in the parts already and stays.
     """
-    parts: list[list[str]] = [[] for _ in shares]
+    parts = [list(names) for names in kept or [()] * len(shares)]
     share = np.asarray(shares)
-    have = np.zeros(len(shares))
-    owed = np.array(least)
-    total = sum(sizes[name] for name in order)
+    have = np.array([float(sum(sizes[name] for name in part)) for part in parts])
+    owed = np.array(least) - [len(part) for part in parts]
+    total = sum(sizes[name] for name in order) + have.sum()
     left = len(order)
     by_class: dict[str, list[str]] = {}
     for name in order:
         by_class.setdefault(classes[name], []).append(name)
     for label in sorted(by_class):
         members = sorted(by_class[label], key=lambda name: -sizes[name].bit_length())
-        wanted = share * sum(sizes[name] for name in members)
-        got = np.zeros(len(shares))
+        got = np.array([float(sum(sizes[name] for name in part if classes[name] == label))
+                        for part in parts])  # fmt: skip
+        wanted = share * (got.sum() + sum(sizes[name] for name in members))
         for name in members:
             # Both lacks count: a class of few groups alone would give all of them to the same part.
             lack = np.round(wanted - got + share * total - have, 9)
@@ -265,6 +273,7 @@ def parts_of(split: Split, partition: Partition, groups: Sequence[str]) -> np.nd
     unknown = set(groups) - part.keys()
     if unknown:
         raise DataError(
-            f"{len(unknown)} groups are not in the split", "make a split of this prepared artifact"
+            f"{len(unknown)} groups are not in the split",
+            "keep the others where they are: eyecli preprocess ... --split-from SPLIT",
         )
     return np.array([part[group] for group in groups])

@@ -102,12 +102,13 @@ def with_table(source: Source, settings: TableSettings) -> Source:
 
 
 def table_params(source: Source) -> dict[str, Any]:
-    """Parameters of a manifest: the settings, resolved."""
-    return {
-        "table": source.table or "",
+    """Parameters of a manifest: the settings that were given, resolved."""
+    given = {
+        "table": source.table,
         "columns": format_columns(source.columns),
         "filename": source.filename,
     }
+    return {name: value for name, value in given.items() if value}
 
 
 def table_input(source: Source) -> dict[str, tuple[str, str]]:

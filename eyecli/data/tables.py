@@ -11,11 +11,13 @@ from typing import Any, TypeVar
 
 from eyecli.data.fields import Field, Value, parse_cell
 from eyecli.data.filenames import Pattern, compile_pattern
+from eyecli.data.published import PUBLISHED
 from eyecli.errors import DataError, UsageError, suggest
 from eyecli.sources.source import Source
 
 TABLE = "table.csv"
 SEPARATORS = ",;\t"
+SPLIT = Field(PUBLISHED, "text", "part or fold of a published split", "train")
 T = TypeVar("T")
 
 
@@ -91,6 +93,11 @@ def read_table(source: Source, fields: Sequence[Field]) -> Table:
     path = str(source.folder / name)
     header, rows = _parse_csv(_decode(source.read(name), path), path)
     places = _map_columns(header, fields, source.columns, path)
+    if source.split_column is not None:
+        if source.split_column not in header:
+            near = suggest(source.split_column, filter(None, header))
+            raise DataError(f"{path}: column '{source.split_column}' is missing", near)
+        places[PUBLISHED] = header.index(source.split_column)
     named = [entry for entry in pattern.fields if entry] if pattern else []
     for entry in named:
         if entry in places:
@@ -199,7 +206,7 @@ def convert_lines(
             if line.problem:
                 raise DataError(line.problem)
             values: dict[str, Value] = {}
-            for entry in fields:
+            for entry in (*fields, SPLIT):
                 if entry.name in table.names:
                     name = table.names[entry.name]
                     values[entry.name] = parse_cell(line.cells[entry.name], entry, name)

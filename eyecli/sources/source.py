@@ -42,6 +42,8 @@ class Source:
         Field to the table's own name of its column, where the user gave them.
     filename
         Pattern of fields in file names, where the user gave one.
+    split_column
+        Column of the table with a published split, which goes into the index as ``published``.
     """
 
     folder: Path
@@ -50,6 +52,7 @@ class Source:
     table: str | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     filename: str = ""
+    split_column: str | None = None
 
     def read(self, path: str) -> bytes:
         """Return the bytes of a file, checked against the digest it was fetched with.

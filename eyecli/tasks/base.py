@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from eyecli.data.fields import Layout
-from eyecli.data.prepare import RawReader
+from eyecli.data.raw import RawReader
 from eyecli.sources.source import Recogniser
 from eyecli.training.settings import TrainSettings
 

@@ -83,7 +83,7 @@ def test_a_table_in_the_folder_is_read_under_its_own_names(
     done = eyecli("preprocess", "gaze", *own)
     assert table_of(done.ref) == [(f"m{n // 2}", n, 2 * n) for n in range(12)]
     params = resolve(Path("eyecli-workspace"), done.ref).manifest.params
-    assert params["table"] == "gaze.csv" and params["filename"] == ""
+    assert params["table"] == "gaze.csv" and "filename" not in params
     assert params["columns"] == "face=file,subject=monkey_id,target_x=gx,target_y=gy"
     # What a manifest says is what can be typed, in any order.
     again = eyecli("preprocess", "gaze", "--table", "gaze.csv", "--columns", params["columns"])
@@ -116,6 +116,28 @@ def test_a_table_elsewhere_is_an_input_and_a_changed_one_is_new_work(
     second = eyecli(*own).ref
     assert second != first and table_of(second)[5] == ("m2", 5, 7)
     assert eyecli("workspace", "lineage", second).code == 0
+
+
+def test_a_published_split_stays_under_its_owners_name(eyecli: Command, monkeys: Path) -> None:
+    text = (monkeys / "gaze.csv").read_text(encoding="utf-8-sig").splitlines()
+    parts = [f";{'test' if 'm0' in line else 'train'}" for line in text[1:]]
+    lines = [line + part for line, part in zip(text, [";set", *parts], strict=True)]
+    (monkeys / "gaze.csv").write_text("\n".join(lines))
+    eyecli("fetch", "path", monkeys, "--layout", "image-table")
+    own = ["preprocess", "gaze", "--table", "gaze.csv", "--columns", COLUMNS, "--split-column"]
+    index = open_prepared(resolve(Path("eyecli-workspace"), eyecli(*own, "set").ref)).index
+    assert list(index["published"][:3]) == ["test", "test", "train"]
+    done = eyecli(*own, "sett")
+    assert done.code == 3 and "gaze.csv: column 'sett' is missing" in done.err
+    assert done.complaint[-1] == "  did you mean 'set'?"
+
+
+def test_a_table_is_for_a_single_source(eyecli: Command, monkeys: Path) -> None:
+    eyecli("fetch", "path", monkeys, "--layout", "image-table", "--name", "a")
+    (monkeys / "one.png").write_bytes(b"")
+    eyecli("fetch", "path", monkeys, "--layout", "image-table", "--name", "b")
+    done = eyecli("preprocess", "gaze", "source/gaze/a", "source/gaze/b", "--table", "gaze.csv")
+    assert done.code == 2 and "--table is for a single source" in done.err
 
 
 def test_names_alone_are_enough(eyecli: Command, monkeys: Path) -> None:

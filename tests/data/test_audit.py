@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eyecli.data.audit import Leak, find_leaks, identical_pairs, refuse_leaks, shared_groups
-from eyecli.data.prepare import SplitSettings, plan_split
+from eyecli.data.plan import SplitSettings, plan_split
 from eyecli.data.split import Partition, Split, make_split
-from eyecli.errors import CheckError
+from eyecli.errors import CheckError, UsageError
 
 PEOPLE = ["ann", "ann", "bob", "bob", "cho", "cho", "dee", "dee", "eli", "eli"]
 SAMPLES = [f"i{i}" for i in range(len(PEOPLE))]
@@ -105,9 +105,11 @@ def test_a_clean_split_by_subject_is_subject_independent() -> None:
 
 def test_a_leak_is_refused_unless_a_reason_is_given() -> None:
     digests = copied(0, 2)
+    with pytest.raises(CheckError, match="i0 ~ i2"):
+        plan_split(SAMPLES, PEOPLE, digests, SplitSettings("kfold:5"))
     for reason in ("", " \n"):
-        with pytest.raises(CheckError, match="i0 ~ i2"):
-            plan_split(SAMPLES, PEOPLE, digests, SplitSettings("kfold:5", unsafe_split=reason))
+        with pytest.raises(UsageError, match="needs a reason"):
+            SplitSettings("kfold:5", unsafe_split=reason)
     settings = SplitSettings("kfold:5", unsafe_split="same lamp\nin all photos")
     split = plan_split(SAMPLES, PEOPLE, digests, settings)
     assert split.subject_independent is False
@@ -128,3 +130,49 @@ def test_without_groups_nothing_is_subject_independent() -> None:
         plan_split(SAMPLES, ["", *PEOPLE[1:]], CLEAN, SplitSettings("kfold:5"))
     with pytest.raises(CheckError, match="i0 ~ i1"):
         plan_split(SAMPLES, PEOPLE, copied(0, 1), SplitSettings("leave-one-group-out", "none"))
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=6),
+    st.sampled_from(("holdout", "kfold:5")), st.integers(0, 5),
+)  # fmt: skip
+def test_near_duplicates_of_two_people_are_leaks(
+    pairs: list[tuple[int, int]], scheme: str, seed: int
+) -> None:
+    split = make_split(PEOPLE, scheme, seed)
+    found = find_leaks(SAMPLES, PEOPLE, CLEAN, split, pairs)
+    divided = {
+        (min(pair), max(pair)) for pair in pairs if parts_differ(split, *(PEOPLE[i] for i in pair))
+    }
+    assert {(leak.first, leak.second) for leak in found} == {
+        (SAMPLES[a], SAMPLES[b]) for a, b in divided
+    }
+    assert len(found) == len(divided) and {leak.why for leak in found} <= {"near-duplicate"}
+
+
+def test_a_copy_is_named_once_as_what_it_is() -> None:
+    split = make_split(PEOPLE, "leave-one-group-out", 0)
+    assert find_leaks(SAMPLES, PEOPLE, copied(0, 2), split, [(2, 0)]) == [
+        Leak("i0", "i2", "identical file")
+    ]
+
+
+def test_between_single_samples_near_duplicates_are_a_warning(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    pairs = [(0, 1), (2, 3)]
+    with pytest.raises(CheckError, match=r"1 leaks .*i1 ~ i2 \(near-duplicate\)"):
+        plan_split(SAMPLES, PEOPLE, CLEAN, SplitSettings("kfold:5"), [*pairs, (1, 2)])
+    settings = SplitSettings("leave-one-group-out", "none")
+    assert plan_split(SAMPLES, PEOPLE, CLEAN, settings, pairs).reason == (
+        "--group none: no subjects are kept apart"
+    )
+    assert "2 pairs of near-duplicates" in caplog.text
+
+
+def test_the_reason_for_no_groups_is_repeated() -> None:
+    settings = SplitSettings("kfold:5", "none", unsafe_split="one phone for all")
+    assert plan_split(SAMPLES, PEOPLE, CLEAN, settings).reason == (
+        "--group none: one phone for all"
+    )

@@ -113,7 +113,7 @@ def test_a_table_elsewhere_is_an_input_of_its_own(
 def test_no_table_is_no_setting(source: Source) -> None:
     found = with_table(source, TableSettings())
     assert found == source and table_input(found) == {}
-    assert table_params(found) == {"table": "", "columns": "", "filename": ""}
+    assert table_params(found) == {}
 
 
 @pytest.mark.parametrize("name", ["gaze.cvs", "deep", "/nowhere/gaze.csv"])

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from gaze_chain import Chain
 
-from eyecli.data.prepare import SplitSettings, split_prepared
+from eyecli.data.plan import SplitSettings
+from eyecli.data.prepare import split_prepared
 from eyecli.data.prepared import open_prepared, read_split, read_table, write_table
 from eyecli.errors import UsageError
 from eyecli.evaluation.stage import EvaluateSettings, evaluate

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from gaze_chain import Chain
 
-from eyecli.data.prepare import SplitSettings, prepare
+from eyecli.data.plan import SplitSettings
+from eyecli.data.prepare import prepare
 from eyecli.sources.source import fetch_path
 from eyecli.synthesis.gaze_table import write_gaze_table
 from eyecli.tasks.base import all_layouts

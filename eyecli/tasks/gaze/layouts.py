@@ -12,7 +12,7 @@ import numpy as np
 from eyecli.data.arrays import ArraySpec
 from eyecli.data.fields import parse_cell
 from eyecli.data.filenames import compile_pattern
-from eyecli.data.prepare import Raw, Read
+from eyecli.data.raw import Raw, Read
 from eyecli.data.tables import (
     Line,
     Table,

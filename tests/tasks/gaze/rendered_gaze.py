@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from eyecli.data.prepare import SplitSettings, prepare
+from eyecli.data.plan import SplitSettings
+from eyecli.data.prepare import prepare
 from eyecli.data.prepared import Prepared, open_prepared, read_split
 from eyecli.data.split import Split
 from eyecli.sources.source import fetch_path

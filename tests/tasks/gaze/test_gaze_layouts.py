@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eyecli.data.prepare import Raw
+from eyecli.data.raw import Raw
 from eyecli.errors import DataError, UsageError
 from eyecli.sources.source import Source
 from eyecli.tasks.gaze.fields import BOXES, is_eye_crops, is_image_table

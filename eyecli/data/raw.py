@@ -1,0 +1,49 @@
+"""What a task finds in a source before it decodes a pixel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from eyecli.data.arrays import ArraySpec
+from eyecli.sources.source import Source
+
+# Returns the bytes of a source file, checked against its digest.
+Read = Callable[[str], bytes]
+
+
+@dataclass(frozen=True)
+class Raw:
+    """The samples of a source.
+
+    Attributes
+    ----------
+    table
+        One dict a sample: ``sample``, ``subject`` ('' if unknown) and the task's columns.
+    files
+        For every sample the files it is made of, relative to the source.
+    specs
+        The arrays that will be written.
+    convert
+        From a sample's position and a reader to its row of every array.
+    setup
+        What training and export must know: sizes, units, screen.
+    problems
+        What is wrong, each with file, row and field; empty if all is well.
+    strata
+        The column whose classes every part of a split should have like shares of.
+    """
+
+    table: Sequence[Mapping[str, Any]]
+    files: Sequence[Sequence[str]]
+    specs: Mapping[str, ArraySpec]
+    convert: Callable[[int, Read], dict[str, np.ndarray]]
+    setup: dict[str, Any]
+    problems: list[str] = field(default_factory=list)
+    strata: str | None = None
+
+
+RawReader = Callable[[Source, Any], Raw]
