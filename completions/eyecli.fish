@@ -3,7 +3,7 @@ complete -c eyecli -f
 function __eyecli_at
     set -l at eyecli
     for word in (commandline -opc)[2..]
-        if contains -- "$at $word" 'eyecli demo' 'eyecli fetch path' 'eyecli fetch sample' 'eyecli fetch' 'eyecli preprocess gaze' 'eyecli preprocess' 'eyecli train gaze' 'eyecli train' 'eyecli calibrate user' 'eyecli calibrate' 'eyecli export coreml' 'eyecli export' 'eyecli check-ane' 'eyecli evaluate' 'eyecli workspace ls' 'eyecli workspace show' 'eyecli workspace path' 'eyecli workspace lineage' 'eyecli workspace verify' 'eyecli workspace alias' 'eyecli workspace' 'eyecli completions'
+        if contains -- "$at $word" 'eyecli demo' 'eyecli fetch path' 'eyecli fetch sample' 'eyecli fetch' 'eyecli preprocess gaze' 'eyecli preprocess' 'eyecli train gaze' 'eyecli train' 'eyecli calibrate user' 'eyecli calibrate' 'eyecli export coreml' 'eyecli export' 'eyecli check-ane' 'eyecli evaluate' 'eyecli workspace ls' 'eyecli workspace show' 'eyecli workspace path' 'eyecli workspace lineage' 'eyecli workspace verify' 'eyecli workspace alias' 'eyecli workspace' 'eyecli schema' 'eyecli completions'
             set at "$at $word"
         end
     end
@@ -92,6 +92,9 @@ complete -c eyecli -n '__eyecli_at eyecli preprocess gaze' -l split-column -x -d
 complete -c eyecli -n '__eyecli_at eyecli preprocess gaze' -l split-from -r -F -a '(__eyecli_references split)' -d 'Split to extend: its groups stay in their parts, only new ones are dealt.'
 complete -c eyecli -n '__eyecli_at eyecli preprocess gaze' -l same-subjects -d 'Of several sources: equal subject ids are the same person.'
 complete -c eyecli -n '__eyecli_at eyecli preprocess gaze' -l distinct-subjects -d 'Of several sources: equal subject ids are different people; every id gets its source'"'"'s name.'
+complete -c eyecli -n '__eyecli_at eyecli preprocess gaze' -l table -x -d 'Table of the source: a CSV in its folder, or anywhere else.'
+complete -c eyecli -n '__eyecli_at eyecli preprocess gaze' -l columns -x -d 'Its names of columns, such as subject=monkey_id,target_x=gx (see eyecli schema).'
+complete -c eyecli -n '__eyecli_at eyecli preprocess gaze' -l filename -x -d 'Fields in file names, such as '"'"'{subject}_{point}_{eye}.png'"'"'; {} is not kept.'
 complete -c eyecli -n '__eyecli_at eyecli preprocess gaze' -l force -d 'Do it again even if it is there.'
 complete -c eyecli -n '__eyecli_at eyecli preprocess gaze' -l dry-run -d 'Say what would be done; write nothing.'
 complete -c eyecli -n '__eyecli_at eyecli preprocess gaze' -l workspace -r -F -d 'Folder of the artifacts.'
@@ -219,6 +222,13 @@ complete -c eyecli -n '__eyecli_at eyecli workspace' -a lineage -d 'Print what a
 complete -c eyecli -n '__eyecli_at eyecli workspace' -a verify -d 'Re-hash artifacts; every changed file is named. Exit code 3 if there is any.'
 complete -c eyecli -n '__eyecli_at eyecli workspace' -a alias -d 'Let a name stand for a version from now on; without a name list aliases and history.'
 complete -c eyecli -n '__eyecli_at eyecli workspace' -l help -d 'Show this message and exit.'
+complete -c eyecli -n '__eyecli_at eyecli schema' -l workspace -r -F -d 'Folder of the artifacts.'
+complete -c eyecli -n '__eyecli_at eyecli schema' -l json -d 'Print the manifest as JSON.'
+complete -c eyecli -n '__eyecli_at eyecli schema' -l quiet -d 'Warnings only.'
+complete -c eyecli -n '__eyecli_at eyecli schema' -l verbose -d 'Say more.'
+complete -c eyecli -n '__eyecli_at eyecli schema' -l debug -d 'Traceback on failure.'
+complete -c eyecli -n '__eyecli_at eyecli schema' -l help -d 'Show this message and exit.'
+complete -c eyecli -n '__eyecli_at eyecli schema' -F
 complete -c eyecli -n '__eyecli_at eyecli completions' -l workspace -r -F -d 'Folder of the artifacts.'
 complete -c eyecli -n '__eyecli_at eyecli completions' -l json -d 'Print the manifest as JSON.'
 complete -c eyecli -n '__eyecli_at eyecli completions' -l quiet -d 'Warnings only.'
@@ -235,6 +245,7 @@ complete -c eyecli -n '__eyecli_at eyecli' -a export -d 'A model to a verified C
 complete -c eyecli -n '__eyecli_at eyecli' -a check-ane -d 'Judge every operation of a Core ML package: eligible, conditional, ineligible or unknown.'
 complete -c eyecli -n '__eyecli_at eyecli' -a evaluate -d 'Metrics with 95 % intervals, trivial baselines on the same samples, report and plots.'
 complete -c eyecli -n '__eyecli_at eyecli' -a workspace -d 'List, show, verify and name artifacts.'
+complete -c eyecli -n '__eyecli_at eyecli' -a schema -d 'Print the fields of a raw layout with meaning and unit, and a minimal example.'
 complete -c eyecli -n '__eyecli_at eyecli' -a completions -d 'Print the completion file of a shell, for example into ~/.zfunc/_eyecli.'
 complete -c eyecli -n '__eyecli_at eyecli' -l version -d 'Print the version and exit.'
 complete -c eyecli -n '__eyecli_at eyecli' -l help -d 'Show this message and exit.'

@@ -9,6 +9,7 @@ import typer
 from eyecli.cli.contract import Result, Shell, command, group, published
 from eyecli.data.plan import SplitSettings
 from eyecli.data.prepare import check_source, prepare
+from eyecli.data.table_settings import TableSettings
 from eyecli.data.unite import UniteSettings
 from eyecli.tasks.base import NAMES, Task, load_task
 from eyecli.workspace.references import resolve
@@ -20,7 +21,7 @@ def _register(task: Task) -> None:
     @command(
         app,
         task.name,
-        settings=(task.preprocess, SplitSettings, UniteSettings),
+        settings=(task.preprocess, SplitSettings, UniteSettings, TableSettings),
         help=f"{task.title}: read, check, crop, store and split by subject.\n\n"
         "Several sources become one data set. Prints the prepared artifact; its split is "
         "published beside it.",
@@ -30,6 +31,7 @@ def _register(task: Task) -> None:
         settings: object,
         split: SplitSettings,
         unite: UniteSettings,
+        table: TableSettings,
         sources: Annotated[
             list[str] | None,
             typer.Argument(
@@ -46,14 +48,14 @@ def _register(task: Task) -> None:
         artifact, *more = artifacts
         if shell.dry_run:
             lines = check_source(
-                root, artifact, task.read_raw, settings, split, more=more, unite=unite
+                root, artifact, task.read_raw, settings, split, more=more, unite=unite, table=table
             )
             # Two lines of counts, then the problems.
             document = {"source": ", ".join(a.ref for a in artifacts), "lines": lines}
             return Result(lines, document, exit_code=3 if len(lines) > 2 else 0)
         prepared, made = prepare(
             root, task.name, artifact, task.read_raw, settings, split,
-            more=more, unite=unite, force=shell.force,
+            more=more, unite=unite, table=table, force=shell.force,
         )  # fmt: skip
         shell.say(f"split: {made.artifact.ref}")
         return published(prepared)

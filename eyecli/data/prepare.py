@@ -28,8 +28,9 @@ from eyecli.data.published import PUBLISHED, read_parts
 from eyecli.data.raw import RawReader
 from eyecli.data.split import group_ids, parts_of
 from eyecli.data.split_card import split_card
+from eyecli.data.table_settings import TableSettings, table_input, table_params, with_table
 from eyecli.data.unite import STRATA, Found, UniteSettings, find_samples, in_order
-from eyecli.errors import DataError, EyecliError, suggest
+from eyecli.errors import DataError, EyecliError, UsageError, suggest
 from eyecli.progress import track
 from eyecli.sources.source import Source, open_source
 from eyecli.workspace.lineage import input_of
@@ -40,6 +41,7 @@ from eyecli.workspace.stage import Built, Outcome, run_stage
 from eyecli.workspace.store import Artifact
 
 SHOWN = 20
+NO_TABLE = TableSettings()
 CARD = "card.md"
 # Columns that hold classes where a task names no strata; the split's card counts them.
 LABELS = ("label", "grade")
@@ -55,6 +57,7 @@ def prepare(
     *,
     more: Sequence[Artifact] = (),
     unite: UniteSettings | None = None,
+    table: TableSettings = NO_TABLE,
     force: bool = False,
 ) -> tuple[Outcome, Outcome]:
     """Make the prepared artifact of one source, or of several united, and its split.
@@ -75,6 +78,8 @@ def prepare(
         Further sources.
     unite
         What equal subject ids in several sources mean.
+    table
+        The sources' own names of columns and fields; a table of its own only for a single source.
 
     Returns
     -------
@@ -91,14 +96,15 @@ def prepare(
     split = like_earlier(split, earlier)
     unite = unite or UniteSettings()
     artifacts = in_order([artifact, *more])
-    sources = _open(root, artifacts, split)
+    sources = _open(root, artifacts, split, table)
     roles = {f"source-{n}" if n > 1 else "source": a for n, a in enumerate(artifacts.values(), 1)}
-    params = asdict(settings)
+    first = next(iter(sources.values()))
+    params = asdict(settings) | table_params(first)
     if split.split_column is not None:
         params["split_column"] = split.split_column
     if more:
         params |= {"sources": list(artifacts), **asdict(unite)}
-    work = Work("preprocess", "prepared", task, None, params, roles)
+    work = Work("preprocess", "prepared", task, None, params, {**roles, **table_input(first)})
 
     def build(folder: Path) -> Built:
         found = _find(sources, read_raw, settings, split, unite)
@@ -123,6 +129,7 @@ def check_source(
     *,
     more: Sequence[Artifact] = (),
     unite: UniteSettings | None = None,
+    table: TableSettings = NO_TABLE,
 ) -> list[str]:
     """Read and decode everything, write nothing (``--dry-run``).
 
@@ -133,7 +140,7 @@ def check_source(
     """
     earlier = open_earlier(root, artifact.manifest.task, split)
     split = like_earlier(split, earlier)
-    sources = _open(root, in_order([artifact, *more]), split)
+    sources = _open(root, in_order([artifact, *more]), split, table)
     found = _find(sources, read_raw, settings, split, unite or UniteSettings())
     problems = list(found.problems)
     if not problems:
@@ -234,9 +241,17 @@ def require_fit(prepared: Artifact, split: Artifact) -> None:
         refuse_leaks(find_leaks(samples, groups, digests, plan))
 
 
-def _open(root: Path, artifacts: dict[str, Artifact], split: SplitSettings) -> dict[str, Source]:
+def _open(
+    root: Path, artifacts: dict[str, Artifact], split: SplitSettings, table: TableSettings
+) -> dict[str, Source]:
+    if table.table and len(artifacts) > 1:
+        raise UsageError(
+            "--table is for a single source", "preprocess them with their own table.csv"
+        )
     return {
-        label: replace(open_source(root, artifact), split_column=split.split_column)
+        label: replace(
+            with_table(open_source(root, artifact), table), split_column=split.split_column
+        )
         for label, artifact in artifacts.items()
     }
 

@@ -6,7 +6,7 @@ import csv
 import hashlib
 import io
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -37,7 +37,11 @@ class Source:
     digests
         Relative path to sha256, sorted.
     table
-        Name of the table, where the user named one.
+        Name of the table, where the user named one; absolute where it is not in the folder.
+    columns
+        Field to the table's own name of its column, where the user gave them.
+    filename
+        Pattern of fields in file names, where the user gave one.
     split_column
         Column of the table with a published split, which goes into the index as ``published``.
     """
@@ -46,6 +50,8 @@ class Source:
     layout: str
     digests: Mapping[str, str]
     table: str | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    filename: str = ""
     split_column: str | None = None
 
     def read(self, path: str) -> bytes:
@@ -92,7 +98,7 @@ def recognise(
     raise DataError(
         f"{folder}: none of the known layouts ({', '.join(layouts)}); "
         f"{len(listing)} files, such as {listing[0]}",
-        "see the layouts in the README, or say which with --layout",
+        "see `eyecli schema`, or say which with --layout",
     )
 
 

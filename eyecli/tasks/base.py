@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from eyecli.data.fields import Layout
 from eyecli.data.raw import RawReader
 from eyecli.sources.source import Recogniser
 from eyecli.training.settings import TrainSettings
@@ -32,7 +33,7 @@ class Task:
     title
         For help texts.
     layouts
-        Names of raw layouts, and how each is recognised from file names.
+        Raw layouts by name: how each is recognised, and its fields.
     read_raw
         From a source to samples.
     preprocess, train
@@ -43,7 +44,7 @@ class Task:
 
     name: str
     title: str
-    layouts: Mapping[str, Recogniser]
+    layouts: Mapping[str, Layout]
     read_raw: RawReader
     preprocess: type
     train: type[TrainSettings]
@@ -64,5 +65,10 @@ def load_task(name: str) -> Task:
 
 def all_layouts() -> dict[str, tuple[str, Recogniser]]:
     """Layout name to (task, recogniser), over all tasks."""
+    return {name: (task, layout.fits) for name, (task, layout) in described_layouts().items()}
+
+
+def described_layouts() -> dict[str, tuple[str, Layout]]:
+    """Layout name to (task, layout), over all tasks."""
     tasks = (load_task(name) for name in NAMES)
-    return {layout: (task.name, fits) for task in tasks for layout, fits in task.layouts.items()}
+    return {name: (task.name, layout) for task in tasks for name, layout in task.layouts.items()}

@@ -2,62 +2,40 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
 
 from eyecli.data.arrays import ArraySpec
-from eyecli.data.published import PUBLISHED
+from eyecli.data.fields import parse_cell
+from eyecli.data.filenames import compile_pattern
 from eyecli.data.raw import Raw, Read
+from eyecli.data.tables import (
+    Line,
+    Table,
+    convert_lines,
+    names_suffice,
+    read_names,
+    read_table,
+    refuse_settings,
+)
 from eyecli.errors import DataError, UsageError, suggest
 from eyecli.imaging.decode import decode_rgb, resize_square
 from eyecli.sources.source import Source
+from eyecli.tasks.gaze.fields import BOXES, CROP, EYE, IMAGES, TABLE_FIELDS
 from eyecli.tasks.gaze.settings import GazePreprocess, parse_size
 
-CROP = re.compile(r"(?P<side>left|right)/(?P<x>-?\d+)_(?P<y>-?\d+)\.(?:bmp|png|jpe?g)", re.I)
-TABLE = "table.csv"
-# Image columns of a table and the arrays they become.
-IMAGES = ("left", "right", "face")
-BOXES = tuple(
-    f"{part}_box_{side}" for part in ("face", "left", "right") for side in ("x", "y", "w", "h")
-)
-REQUIRED = ("subject", "target_x", "target_y")
-OPTIONAL = ("session", "point", *IMAGES, *BOXES)
 # The two eyes of a person differ by a reflection: mirrored, both can share one branch.
 MIRRORED = ("right",)
 SIZES = range(16, 257)
-NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
-# Far beyond any screen, in pixels or centimetres.
-LARGEST = 1e6
-# Boxes are fractions of the frame; a face at its edge reaches out of it.
-BOX_RANGE = (-1.0, 2.0)
+# Files that are samples where their names alone tell all.
+SUFFIXES = (".bmp", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")
 
 Row = dict[str, Any]
-
-
-def is_eye_crops(names: Iterable[str]) -> bool:
-    """``left/<X>_<Y>.bmp`` and ``right/<X>_<Y>.bmp``, the name being the target."""
-    found = [CROP.fullmatch(name) for name in names]
-    return any(found) and sum(match is None for match in found) <= len(found) / 2
-
-
-def is_image_table(names: Iterable[str]) -> bool:
-    """A table that names the images beside it or below."""
-    return find_table(names) is not None
-
-
-def find_table(names: Iterable[str]) -> str | None:
-    """Return ``table.csv``, or the only CSV at the top."""
-    tables = [name for name in names if "/" not in name and name.lower().endswith(".csv")]
-    return TABLE if TABLE in tables else tables[0] if len(tables) == 1 else None
-
-
-LAYOUTS = {"eye-crops": is_eye_crops, "image-table": is_image_table}
+Found = tuple[list[Row], list[list[str]], list[str]]
 
 
 def read_raw(source: Source, settings: GazePreprocess) -> Raw:
@@ -80,7 +58,7 @@ def read_raw(source: Source, settings: GazePreprocess) -> Raw:
         raise DataError(f"layout {source.layout} is not one of gaze", suggest("", readers))
     samples, files, problems = readers[source.layout](source)
     if not samples and not problems:
-        raise DataError(f"{source.folder}: no samples found", "see the layouts in the README")
+        raise DataError(f"{source.folder}: no samples found", "see `eyecli schema`")
     problems += _off_screen(samples, settings, source)
     images = [name for name in IMAGES if samples and name in samples[0]]
     has_boxes = bool(samples) and BOXES[0] in samples[0]
@@ -170,7 +148,7 @@ def _beyond_screen_cm(samples: list[Row], settings: GazePreprocess, source: Sour
     ]
 
 
-def read_eye_crops(source: Source) -> tuple[list[Row], list[list[str]], list[str]]:
+def read_eye_crops(source: Source) -> Found:
     """Pair ``left/<X>_<Y>`` with ``right/<X>_<Y>``; no subjects are known in this layout.
 
     Returns
@@ -178,21 +156,12 @@ def read_eye_crops(source: Source) -> tuple[list[Row], list[list[str]], list[str
     samples, files, problems
         See `Raw`.
     """
-    pairs: dict[str, dict[str, str]] = {}
-    problems = []
-    for path in source.digests:
-        match = CROP.fullmatch(path)
-        if match:
-            side = match["side"].lower()
-            first = pairs.setdefault(PurePosixPath(path).stem, {}).setdefault(side, path)
-            if first != path:
-                problems.append(f"{source.folder / path}: a second {side} eye besides {first}")
+    refuse_settings(source, "eye-crops")
+    matches = [(path, CROP.fullmatch(path)) for path in source.digests]
+    eyes = [(PurePosixPath(path).stem, m["side"].lower(), path) for path, m in matches if m]
+    pairs, problems = _pair(source, eyes)
     samples: list[Row] = []
     for stem, pair in sorted(pairs.items()):
-        if len(pair) < 2:
-            (side,) = {"left", "right"} - pair.keys()
-            problems.append(f"{source.folder / next(iter(pair.values()))}: no {side} eye of {stem}")
-            continue
         x, y = (float(part) for part in stem.split("_"))
         samples.append(
             {"sample": stem, "subject": "", "session": "", "point": stem, "target_x": x,
@@ -201,8 +170,30 @@ def read_eye_crops(source: Source) -> tuple[list[Row], list[list[str]], list[str
     return samples, [[sample["left"], sample["right"]] for sample in samples], problems
 
 
-def read_image_table(source: Source) -> tuple[list[Row], list[list[str]], list[str]]:
-    """Read the table: a row a sample, with paths relative to the table.
+def _pair(
+    source: Source, eyes: Iterable[tuple[Any, str, str]]
+) -> tuple[dict[Any, dict[str, str]], list[str]]:
+    """From (key, side, path) to the left and right path of every key that has both."""
+    pairs: dict[Hashable, dict[str, str]] = {}
+    problems = []
+    for key, side, path in eyes:
+        first = pairs.setdefault(key, {}).setdefault(side, path)
+        if first != path:
+            problems.append(f"{source.folder / path}: a second {side} eye besides {first}")
+    for key, pair in sorted(pairs.items()):
+        if len(pair) < 2:
+            (side,) = {"left", "right"} - pair.keys()
+            path = next(iter(pair.values()))
+            of = f" of {key}" if isinstance(key, str) else ""
+            problems.append(f"{source.folder / path}: no {side} eye{of}")
+            del pairs[key]
+    return pairs, problems
+
+
+def read_image_table(source: Source) -> Found:
+    """Read the table: a row a sample, with paths relative to the folder of the source.
+
+    Where file names alone tell all (`Source.filename`), no table is needed.
 
     Returns
     -------
@@ -213,66 +204,69 @@ def read_image_table(source: Source) -> tuple[list[Row], list[list[str]], list[s
     ------
     DataError
         If a column is missing or the table is no CSV.
+    UsageError
+        If the user's names of columns, or fields in file names, are none of the layout.
     """
-    table = source.table or find_table(source.digests)
-    if table is None:
-        raise DataError(f"{source.folder}: no {TABLE} and no single CSV", f"name it {TABLE}")
-    path = source.folder / table
-    try:
-        text = source.read(table).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{path}: not UTF-8 text (byte {error.start})", "save it as UTF-8"
-        ) from None
-    columns, rows = _read_rows(text, str(path))
-    if "image" in columns and "face" not in columns:
-        # One picture a row is that of the face.
-        columns[columns.index("image")] = "face"
-    published = [source.split_column] if source.split_column is not None else []
-    missing = [name for name in (*REQUIRED, *published) if name not in columns]
-    if missing:
-        near = suggest(missing[0], columns) if columns else "the table is empty"
-        raise DataError(f"{path}: column '{missing[0]}' is missing", near)
-    images = [name for name in IMAGES if name in columns]
+    if names_suffice(source, TABLE_FIELDS):
+        table, problems = _table_of_names(source)
+    else:
+        table, problems = read_table(source, TABLE_FIELDS), []
+    images = [name for name in IMAGES if name in table.names]
     if ("left" in images) != ("right" in images):
         (side,) = {"left", "right"} - set(images)
-        raise DataError(f"{path}: column '{side}' is missing", "both eyes are needed, or neither")
+        raise DataError(
+            f"{table.path}: column '{side}' is missing", "both eyes are needed, or neither"
+        )
     if not images:
-        raise DataError(f"{path}: no image column", f"name images in {', '.join(IMAGES)}")
-    boxes = [name for name in BOXES if name in columns]
+        raise DataError(f"{table.path}: no image column", f"name images in {', '.join(IMAGES)}")
+    boxes = [name for name in BOXES if name in table.names]
     if boxes and len(boxes) < len(BOXES):
-        lacking = next(name for name in BOXES if name not in columns)
-        raise DataError(f"{path}: column '{lacking}' is missing", "all twelve box values or none")
-    samples: list[Row] = []
-    problems: list[str] = []
+        lacking = next(name for name in BOXES if name not in table.names)
+        raise DataError(
+            f"{table.path}: column '{lacking}' is missing", "all twelve box values or none"
+        )
     shown: dict[tuple[str, ...], Row] = {}
-    for number, cells in rows:
+
+    def convert(sample: str, values: Row) -> Row:
+        row = {"sample": sample, "subject": "", "session": "", "point": ""} | values
+        # Frames of one target belong together even where the table does not number them.
+        row["point"] = row["point"] or f"{row['target_x']:g}_{row['target_y']:g}"
+        _require_one_place(row, shown)
+        return row
+
+    samples, found = convert_lines(table, TABLE_FIELDS, source, convert)
+    return samples, [[sample[name] for name in images] for sample in samples], problems + found
+
+
+def _table_of_names(source: Source) -> tuple[Table, list[str]]:
+    """Make a table of files whose names tell all: each a face, or pairs of eyes."""
+    named = read_names(source, TABLE_FIELDS, SUFFIXES)
+    fields = {field: field for field in compile_pattern(source.filename).fields if field}
+    if fields.pop("eye", None) is None:
+        lines = [replace(line, cells={**line.cells, "face": path}) for path, line, _ in named]
+        return Table(str(source.folder), fields | {"face": "face"}, lines), []
+    eyes, problems = [], []
+    for path, line, rest in named:
         try:
-            if len(cells) != len(columns):
-                raise DataError(f"{len(cells)} cells, the header has {len(columns)}")
-            row = dict(zip(columns, cells, strict=True))
-            sample = _table_row(row, number, images, boxes, source)
-            _require_one_place(sample, shown)
+            if line.problem:
+                raise DataError(line.problem)
+            side = str(parse_cell(line.cells["eye"], EYE, "eye"))
         except DataError as error:
-            problems.append(f"{path}: row {number}: {error.message}")
+            problems.append(f"{line.where}: {error.message}")
             continue
-        samples.append(sample)
-    files = [[sample[name] for name in images] for sample in samples]
-    return samples, files, problems
-
-
-def _read_rows(text: str, path: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """Columns, and the cells of every row with the line it ends on."""
-    # Strict: a forgotten quote would otherwise swallow all rows below it.
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        columns, *rows = [(reader.line_num, cells) for cells in reader if cells] or [(1, [])]
-    except csv.Error as error:
-        raise DataError(f"{path}: row {reader.line_num}: not a CSV: {error}") from None
-    twice = next((name for name in columns[1] if columns[1].count(name) > 1), None)
-    if twice is not None:
-        raise DataError(f"{path}: column '{twice}' is there twice", "drop or rename one")
-    return columns[1], rows
+        # Files that differ in nothing but the eye are a pair.
+        eyes.append(((rest, tuple(line.cells[field] for field in fields)), side, path))
+    pairs, lonely = _pair(source, eyes)
+    lines = [
+        Line(
+            pair["left"],
+            str(source.folder / pair["left"]),
+            {**dict(zip(fields, cells, strict=True)), **pair},
+        )
+        for (_, cells), pair in pairs.items()
+    ]
+    sides = {"left": "left", "right": "right"}
+    return Table(str(source.folder), fields | sides, lines), problems + lonely
 
 
 def _require_one_place(sample: Row, shown: dict[tuple[str, ...], Row]) -> None:
@@ -284,52 +278,3 @@ def _require_one_place(sample: Row, shown: dict[tuple[str, ...], Row]) -> None:
             f"point '{sample['point']}' is at ({here[0]:g}, {here[1]:g}), in {first['sample']} at "
             f"({there[0]:g}, {there[1]:g})"
         )
-
-
-def _table_row(
-    row: Mapping[str, str], number: int, images: list[str], boxes: list[str], source: Source
-) -> Row:
-    sample: Row = {
-        "sample": f"row{number:06d}",
-        "subject": _text(row, "subject"),
-        "session": _printable(row.get("session", ""), "session"),
-        "point": _printable(row.get("point", ""), "point"),
-        "target_x": _number(row, "target_x"),
-        "target_y": _number(row, "target_y"),
-    }
-    if source.split_column is not None:
-        sample[PUBLISHED] = _printable(row[source.split_column].strip(), source.split_column)
-    # Frames of one target belong together even where the table does not number them.
-    sample["point"] = sample["point"] or f"{sample['target_x']:g}_{sample['target_y']:g}"
-    for name in images:
-        sample[name] = _text(row, name)
-        if sample[name] not in source.digests:
-            raise DataError(f"{name} '{sample[name]}' is not in {source.folder}")
-    return sample | {name: _number(row, name, BOX_RANGE) for name in boxes}
-
-
-def _text(row: Mapping[str, str], field: str) -> str:
-    value = row[field].strip()
-    if not value:
-        raise DataError(f"{field} is empty")
-    return _printable(value, field)
-
-
-def _printable(value: str, field: str) -> str:
-    """Refuse control characters: they would break the tables that ids are written to."""
-    if not value.isprintable():
-        raise DataError(f"{field} {value!r} has control characters")
-    return value
-
-
-def _number(
-    row: Mapping[str, str], field: str, span: tuple[float, float] = (-LARGEST, LARGEST)
-) -> float:
-    text = row[field]
-    # float() takes more than a table may hold: 1_000, digits of other scripts, inf.
-    if not NUMBER.fullmatch(text.strip()):
-        raise DataError(f"{field} '{text}' is not a number")
-    value = float(text)
-    if not span[0] <= value <= span[1]:
-        raise DataError(f"{field} {text} is out of range ({span[0]:g} to {span[1]:g})")
-    return value

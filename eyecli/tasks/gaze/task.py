@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from eyecli.tasks.base import Task
-from eyecli.tasks.gaze.layouts import LAYOUTS, read_raw
+from eyecli.tasks.gaze.fields import LAYOUTS
+from eyecli.tasks.gaze.layouts import read_raw
 from eyecli.tasks.gaze.settings import GazePreprocess, GazeTrain
 
 TASK = Task(

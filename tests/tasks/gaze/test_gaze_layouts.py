@@ -18,14 +18,8 @@ from hypothesis import strategies as st
 from eyecli.data.raw import Raw
 from eyecli.errors import DataError, UsageError
 from eyecli.sources.source import Source
-from eyecli.tasks.gaze.layouts import (
-    BOXES,
-    is_eye_crops,
-    is_image_table,
-    read_crop,
-    read_eye_crops,
-    read_raw,
-)
+from eyecli.tasks.gaze.fields import BOXES, is_eye_crops, is_image_table
+from eyecli.tasks.gaze.layouts import read_crop, read_eye_crops, read_raw
 from eyecli.tasks.gaze.settings import GazePreprocess, parse_size
 
 SIZE = 32

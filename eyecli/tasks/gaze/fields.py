@@ -1,0 +1,83 @@
+"""The raw layouts of gaze data: how they are recognised, and their fields."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from eyecli.data.fields import Field, Layout
+from eyecli.data.tables import find_table
+
+CROP = re.compile(r"(?P<side>left|right)/(?P<x>-?\d+)_(?P<y>-?\d+)\.(?:bmp|png|jpe?g)", re.I)
+# Image columns of a table and the arrays they become.
+IMAGES = ("left", "right", "face")
+BOXES = tuple(
+    f"{part}_box_{side}" for part in ("face", "left", "right") for side in ("x", "y", "w", "h")
+)
+# Far beyond any screen, in pixels or centimetres.
+SCREEN = (-1e6, 1e6)
+# Boxes are fractions of the frame; a face at its edge reaches out of it.
+BOX_RANGE = (-1.0, 2.0)
+SIDES = {"left": "left", "right": "right", "l": "left", "r": "right", "os": "left", "od": "right"}
+MEANINGS = {"x": "left edge", "y": "top edge", "w": "width", "h": "height"}
+
+TARGET = tuple(
+    Field(
+        f"target_{axis}", "number", f"where on the screen the person looks, {way}", example,
+        unit="px (or cm: --unit cm)", needed=True, span=SCREEN,
+    )
+    for axis, way, example in (
+        ("x", "from its left edge", "640"), ("y", "down from its top", "360")
+    )
+)  # fmt: skip
+EYE = Field(
+    "eye", "choice", "which eye of its owner the file shows: pairs the files of a sample", "left",
+    choices=SIDES, named=True,
+)  # fmt: skip
+TABLE_FIELDS = (
+    Field("subject", "text", "who looks; a person's samples are never split", "p01", needed=True),
+    *TARGET,
+    Field("left", "path", "crop of the owner's left eye, as the camera sees it", "p01_left.png"),
+    Field("right", "path", "crop of the owner's right eye, as the camera sees it", "p01_right.png"),
+    Field("face", "path", "crop of the face", "p01_face.png", aliases=("image",)),
+    Field("session", "text", "recording of the person", "1"),
+    Field("point", "text", "stimulus; by default the place of the target", "7"),
+    *(
+        Field(
+            name, "number", f"{MEANINGS[name[-1]]} of the {name.split('_')[0]} box", "0.25",
+            unit="fraction of the frame", span=BOX_RANGE,
+        )
+        for name in BOXES
+    ),
+    EYE,
+)  # fmt: skip
+NAME_FIELDS = (
+    EYE, *(Field(f.name, f.kind, f.meaning, f.example, f.unit, True, named=True) for f in TARGET)
+)  # fmt: skip
+
+
+def is_eye_crops(names: Iterable[str]) -> bool:
+    """``left/<X>_<Y>.bmp`` and ``right/<X>_<Y>.bmp``, the name being the target."""
+    found = [CROP.fullmatch(name) for name in names]
+    return any(found) and sum(match is None for match in found) <= len(found) / 2
+
+
+def is_image_table(names: Iterable[str]) -> bool:
+    """A table that names the images beside it or below."""
+    return find_table(names) is not None
+
+
+LAYOUTS = {
+    "eye-crops": Layout(
+        "crops of both eyes, named by their target in whole numbers; the person is not known",
+        is_eye_crops,
+        NAME_FIELDS,
+        filename="{eye}/{target_x}_{target_y}.bmp",
+    ),
+    "image-table": Layout(
+        "a table with a row a sample that names images of both eyes, of the face, or of all",
+        is_image_table,
+        TABLE_FIELDS,
+        minimal=("subject", "target_x", "target_y", "left", "right"),
+    ),
+}
