@@ -141,6 +141,7 @@ def command(
     name: str,
     *,
     makes: bool = True,
+    changes: bool = False,
     settings: Sequence[type] = (),
     help: str | None = None,
 ) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
@@ -152,6 +153,8 @@ def command(
         Where it goes.
     makes
         Whether it writes artifacts: adds ``--force`` and ``--dry-run``.
+    changes
+        Whether it changes the workspace in another way: adds ``--dry-run`` alone.
     settings
         Dataclasses whose fields become flags (see `setting`); the function gets an instance of
         each, in this order, after the `Shell`.
@@ -163,7 +166,8 @@ def command(
         hints = typing.get_type_hints(function, include_extras=True)
         own = list(inspect.signature(function).parameters.values())[1 + len(settings) :]
         parameters = [p.replace(annotation=hints[p.name]) for p in own]
-        for source in (_flags(settings), MAKING if makes else {}, COMMON):
+        making = MAKING if makes else {"dry_run": MAKING["dry_run"]} if changes else {}
+        for source in (_flags(settings), making, COMMON):
             parameters += [
                 inspect.Parameter(
                     key, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation

@@ -129,7 +129,9 @@ def test_a_link_is_not_published(root: Path, tmp_path: Path) -> None:
 
 def test_a_newer_format_is_refused(root: Path) -> None:
     (root / "format.json").write_text('{"format":2}\n')
-    with pytest.raises(DataError, match=r"format\.json: unknown workspace format") as caught:
+    with pytest.raises(
+        DataError, match=r"format\.json: format 2 is newer than this eyecli reads"
+    ) as caught:
         open_workspace(root)
     assert caught.value.hint == "update eyecli"
 
