@@ -17,7 +17,7 @@ def parse_duration(text: str, field: str) -> float:
     UsageError
         If it is written otherwise; `field` is named.
     """
-    match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)([smhd])|0", text)
+    match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)([smhd])|0", text)
     if not match:
         raise UsageError(f"{field} '{text}' is no length of time", "write 90s, 30m, 24h or 7d")
     return float(match[1]) * UNITS[match[2]] if match[1] else 0.0
