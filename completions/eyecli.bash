@@ -3,7 +3,7 @@ _eyecli() {
     local current=${COMP_WORDS[COMP_CWORD]} path=eyecli words= i
     for ((i = 1; i < COMP_CWORD; i++)); do
         case "$path ${COMP_WORDS[i]}" in
-            'eyecli demo' | 'eyecli fetch path' | 'eyecli fetch sample' | 'eyecli fetch' | 'eyecli preprocess gaze' | 'eyecli preprocess' | 'eyecli train gaze' | 'eyecli train' | 'eyecli calibrate user' | 'eyecli calibrate' | 'eyecli export coreml' | 'eyecli export' | 'eyecli check-ane' | 'eyecli evaluate' | 'eyecli workspace ls' | 'eyecli workspace show' | 'eyecli workspace path' | 'eyecli workspace lineage' | 'eyecli workspace verify' | 'eyecli workspace alias' | 'eyecli workspace' | 'eyecli completions') path="$path ${COMP_WORDS[i]}" ;;
+            'eyecli demo' | 'eyecli fetch path' | 'eyecli fetch sample' | 'eyecli fetch' | 'eyecli preprocess gaze' | 'eyecli preprocess' | 'eyecli train gaze' | 'eyecli train' | 'eyecli calibrate user' | 'eyecli calibrate' | 'eyecli export coreml' | 'eyecli export' | 'eyecli check-ane' | 'eyecli evaluate' | 'eyecli workspace ls' | 'eyecli workspace show' | 'eyecli workspace path' | 'eyecli workspace lineage' | 'eyecli workspace verify' | 'eyecli workspace alias' | 'eyecli workspace diff' | 'eyecli workspace export' | 'eyecli workspace import' | 'eyecli workspace gc' | 'eyecli workspace rehash' | 'eyecli workspace' | 'eyecli completions') path="$path ${COMP_WORDS[i]}" ;;
         esac
     done
     case "$path" in
@@ -27,7 +27,12 @@ _eyecli() {
         'eyecli workspace lineage') words='--workspace --json --quiet --verbose --debug --help' ;;
         'eyecli workspace verify') words='--workspace --json --quiet --verbose --debug --help' ;;
         'eyecli workspace alias') words='--workspace --json --quiet --verbose --debug --help' ;;
-        'eyecli workspace') words='ls show path lineage verify alias --help' ;;
+        'eyecli workspace diff') words='--exit-code --workspace --json --quiet --verbose --debug --help' ;;
+        'eyecli workspace export') words='--lineage --force --dry-run --workspace --json --quiet --verbose --debug --help' ;;
+        'eyecli workspace import') words='--dry-run --workspace --json --quiet --verbose --debug --help' ;;
+        'eyecli workspace gc') words='--grace --keep --dry-run --workspace --json --quiet --verbose --debug --help' ;;
+        'eyecli workspace rehash') words='--workspace --json --quiet --verbose --debug --help' ;;
+        'eyecli workspace') words='ls show path lineage verify alias diff export import gc rehash --help' ;;
         'eyecli completions') words='--workspace --json --quiet --verbose --debug --help' ;;
         eyecli) words='demo fetch preprocess train calibrate export check-ane evaluate workspace completions --version --help' ;;
     esac

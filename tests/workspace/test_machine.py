@@ -41,7 +41,7 @@ small = st.integers(0, 3)
 numbers = st.integers(0, 10**6)
 
 
-class Sick(Exception):
+class SickError(Exception):
     """A build that fails."""
 
 
@@ -60,7 +60,6 @@ class Workspaces(RuleBasedStateMachine):
         self.gone: list[set[str]] = [set(), set()]
         self.damaged: list[set[Path]] = [set(), set()]
         self.aliases: list[dict[str, str]] = [{}, {}]
-        self.lost: list[set[str]] = [set(), set()]
 
     def teardown(self) -> None:
         if hasattr(self, "folder"):
@@ -109,7 +108,7 @@ class Workspaces(RuleBasedStateMachine):
         assert outcome.cached == (outcome.artifact.ref in self.digests[side])
         self.note(side)
 
-    @rule(side=st.integers(0, 1), error=st.sampled_from([Sick, KeyboardInterrupt]))
+    @rule(side=st.integers(0, 1), error=st.sampled_from([SickError, KeyboardInterrupt]))
     def fail(self, side: int, error: type[BaseException]) -> None:
         def build(folder: Path) -> Built:
             (folder / "half").write_bytes(b"x")
