@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import dataclasses
+import errno
 import inspect
 import json
 import logging
@@ -241,7 +242,8 @@ def _run(function: Callable[..., Result], settings: Sequence[type], values: dict
     except OSError as error:
         if isinstance(error, BrokenPipeError):
             raise
-        if disk_is_full(shell.workspace):
+        # What was staged is gone by now, and with it the disk may have room again.
+        if error.errno in (errno.ENOSPC, errno.EDQUOT) or disk_is_full(shell.workspace):
             return report_error(
                 EyecliError(
                     f"{shell.workspace}: the disk is full; nothing was published",
