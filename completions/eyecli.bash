@@ -38,7 +38,7 @@ _eyecli() {
     ((last > 0)) && previous=${typed[last]}
     for ((i = 1; i <= last; i++)); do
         case "$path ${typed[i]}" in
-            'eyecli demo' | 'eyecli fetch path' | 'eyecli fetch sample' | 'eyecli fetch' | 'eyecli preprocess gaze' | 'eyecli preprocess' | 'eyecli train gaze' | 'eyecli train' | 'eyecli calibrate user' | 'eyecli calibrate' | 'eyecli export coreml' | 'eyecli export' | 'eyecli check-ane' | 'eyecli evaluate' | 'eyecli workspace ls' | 'eyecli workspace show' | 'eyecli workspace path' | 'eyecli workspace lineage' | 'eyecli workspace verify' | 'eyecli workspace alias' | 'eyecli workspace' | 'eyecli schema' | 'eyecli completions') path="$path ${typed[i]}" ;;
+            'eyecli demo' | 'eyecli fetch path' | 'eyecli fetch sample' | 'eyecli fetch' | 'eyecli preprocess gaze' | 'eyecli preprocess' | 'eyecli train gaze' | 'eyecli train' | 'eyecli calibrate user' | 'eyecli calibrate' | 'eyecli export coreml' | 'eyecli export' | 'eyecli check-ane' | 'eyecli evaluate' | 'eyecli workspace ls' | 'eyecli workspace show' | 'eyecli workspace path' | 'eyecli workspace lineage' | 'eyecli workspace verify' | 'eyecli workspace alias' | 'eyecli workspace diff' | 'eyecli workspace export' | 'eyecli workspace import' | 'eyecli workspace gc' | 'eyecli workspace rehash' | 'eyecli workspace' | 'eyecli schema' | 'eyecli completions') path="$path ${typed[i]}" ;;
         esac
         case "${typed[i]}" in
             --workspace) ((i < last)) && root=${typed[i + 1]} ;;
@@ -66,7 +66,12 @@ _eyecli() {
         'eyecli workspace lineage') words='--workspace --json --quiet --verbose --debug --help' takes=--workspace=file what=ref:source,prepared,split,model,predictions,head,coreml,ane,report ;;
         'eyecli workspace verify') words='--workspace --json --quiet --verbose --debug --help' takes=--workspace=file what=ref:source,prepared,split,model,predictions,head,coreml,ane,report ;;
         'eyecli workspace alias') words='--workspace --json --quiet --verbose --debug --help' takes=--workspace=file what=file ;;
-        'eyecli workspace') words='ls show path lineage verify alias --help' takes='' what=file ;;
+        'eyecli workspace diff') words='--exit-code --workspace --json --quiet --verbose --debug --help' takes=--workspace=file what=file ;;
+        'eyecli workspace export') words='--lineage --force --dry-run --workspace --json --quiet --verbose --debug --help' takes=--workspace=file what=file ;;
+        'eyecli workspace import') words='--dry-run --workspace --json --quiet --verbose --debug --help' takes=--workspace=file what=file ;;
+        'eyecli workspace gc') words='--grace --keep --dry-run --workspace --json --quiet --verbose --debug --help' takes='--grace=any --keep=any --workspace=file' what=file ;;
+        'eyecli workspace rehash') words='--workspace --json --quiet --verbose --debug --help' takes=--workspace=file what=file ;;
+        'eyecli workspace') words='ls show path lineage verify alias diff export import gc rehash --help' takes='' what=file ;;
         'eyecli schema') words='--workspace --json --quiet --verbose --debug --help' takes=--workspace=file what=file ;;
         'eyecli completions') words='--workspace --json --quiet --verbose --debug --help' takes=--workspace=file what=one:bash,zsh,fish ;;
         eyecli) words='demo fetch preprocess train calibrate export check-ane evaluate workspace schema completions --version --help' takes='' what=file ;;

@@ -3,7 +3,7 @@ complete -c eyecli -f
 function __eyecli_at
     set -l at eyecli
     for word in (commandline -opc)[2..]
-        if contains -- "$at $word" 'eyecli demo' 'eyecli fetch path' 'eyecli fetch sample' 'eyecli fetch' 'eyecli preprocess gaze' 'eyecli preprocess' 'eyecli train gaze' 'eyecli train' 'eyecli calibrate user' 'eyecli calibrate' 'eyecli export coreml' 'eyecli export' 'eyecli check-ane' 'eyecli evaluate' 'eyecli workspace ls' 'eyecli workspace show' 'eyecli workspace path' 'eyecli workspace lineage' 'eyecli workspace verify' 'eyecli workspace alias' 'eyecli workspace' 'eyecli schema' 'eyecli completions'
+        if contains -- "$at $word" 'eyecli demo' 'eyecli fetch path' 'eyecli fetch sample' 'eyecli fetch' 'eyecli preprocess gaze' 'eyecli preprocess' 'eyecli train gaze' 'eyecli train' 'eyecli calibrate user' 'eyecli calibrate' 'eyecli export coreml' 'eyecli export' 'eyecli check-ane' 'eyecli evaluate' 'eyecli workspace ls' 'eyecli workspace show' 'eyecli workspace path' 'eyecli workspace lineage' 'eyecli workspace verify' 'eyecli workspace alias' 'eyecli workspace diff' 'eyecli workspace export' 'eyecli workspace import' 'eyecli workspace gc' 'eyecli workspace rehash' 'eyecli workspace' 'eyecli schema' 'eyecli completions'
             set at "$at $word"
         end
     end
@@ -215,12 +215,60 @@ complete -c eyecli -n '__eyecli_at eyecli workspace alias' -l verbose -d 'Say mo
 complete -c eyecli -n '__eyecli_at eyecli workspace alias' -l debug -d 'Traceback on failure.'
 complete -c eyecli -n '__eyecli_at eyecli workspace alias' -l help -d 'Show this message and exit.'
 complete -c eyecli -n '__eyecli_at eyecli workspace alias' -F
+complete -c eyecli -n '__eyecli_at eyecli workspace diff' -l exit-code -d 'Exit with 4 if they differ.'
+complete -c eyecli -n '__eyecli_at eyecli workspace diff' -l workspace -r -F -d 'Folder of the artifacts.'
+complete -c eyecli -n '__eyecli_at eyecli workspace diff' -l json -d 'Print the manifest as JSON.'
+complete -c eyecli -n '__eyecli_at eyecli workspace diff' -l quiet -d 'Warnings only.'
+complete -c eyecli -n '__eyecli_at eyecli workspace diff' -l verbose -d 'Say more.'
+complete -c eyecli -n '__eyecli_at eyecli workspace diff' -l debug -d 'Traceback on failure.'
+complete -c eyecli -n '__eyecli_at eyecli workspace diff' -l help -d 'Show this message and exit.'
+complete -c eyecli -n '__eyecli_at eyecli workspace diff' -F
+complete -c eyecli -n '__eyecli_at eyecli workspace export' -l lineage -d 'With all that they were made from, and that from.'
+complete -c eyecli -n '__eyecli_at eyecli workspace export' -l force -d 'Do it again even if it is there.'
+complete -c eyecli -n '__eyecli_at eyecli workspace export' -l dry-run -d 'Say what would be done; write nothing.'
+complete -c eyecli -n '__eyecli_at eyecli workspace export' -l workspace -r -F -d 'Folder of the artifacts.'
+complete -c eyecli -n '__eyecli_at eyecli workspace export' -l json -d 'Print the manifest as JSON.'
+complete -c eyecli -n '__eyecli_at eyecli workspace export' -l quiet -d 'Warnings only.'
+complete -c eyecli -n '__eyecli_at eyecli workspace export' -l verbose -d 'Say more.'
+complete -c eyecli -n '__eyecli_at eyecli workspace export' -l debug -d 'Traceback on failure.'
+complete -c eyecli -n '__eyecli_at eyecli workspace export' -l help -d 'Show this message and exit.'
+complete -c eyecli -n '__eyecli_at eyecli workspace export' -F
+complete -c eyecli -n '__eyecli_at eyecli workspace import' -l dry-run -d 'Say what would be done; write nothing.'
+complete -c eyecli -n '__eyecli_at eyecli workspace import' -l workspace -r -F -d 'Folder of the artifacts.'
+complete -c eyecli -n '__eyecli_at eyecli workspace import' -l json -d 'Print the manifest as JSON.'
+complete -c eyecli -n '__eyecli_at eyecli workspace import' -l quiet -d 'Warnings only.'
+complete -c eyecli -n '__eyecli_at eyecli workspace import' -l verbose -d 'Say more.'
+complete -c eyecli -n '__eyecli_at eyecli workspace import' -l debug -d 'Traceback on failure.'
+complete -c eyecli -n '__eyecli_at eyecli workspace import' -l help -d 'Show this message and exit.'
+complete -c eyecli -n '__eyecli_at eyecli workspace import' -F
+complete -c eyecli -n '__eyecli_at eyecli workspace gc' -l grace -x -d 'What is younger stays: 90s, 30m, 24h, 7d.'
+complete -c eyecli -n '__eyecli_at eyecli workspace gc' -l keep -x -d 'Remove old versions too, but keep the newest N of each reference.'
+complete -c eyecli -n '__eyecli_at eyecli workspace gc' -l dry-run -d 'Say what would be done; write nothing.'
+complete -c eyecli -n '__eyecli_at eyecli workspace gc' -l workspace -r -F -d 'Folder of the artifacts.'
+complete -c eyecli -n '__eyecli_at eyecli workspace gc' -l json -d 'Print the manifest as JSON.'
+complete -c eyecli -n '__eyecli_at eyecli workspace gc' -l quiet -d 'Warnings only.'
+complete -c eyecli -n '__eyecli_at eyecli workspace gc' -l verbose -d 'Say more.'
+complete -c eyecli -n '__eyecli_at eyecli workspace gc' -l debug -d 'Traceback on failure.'
+complete -c eyecli -n '__eyecli_at eyecli workspace gc' -l help -d 'Show this message and exit.'
+complete -c eyecli -n '__eyecli_at eyecli workspace gc' -F
+complete -c eyecli -n '__eyecli_at eyecli workspace rehash' -l workspace -r -F -d 'Folder of the artifacts.'
+complete -c eyecli -n '__eyecli_at eyecli workspace rehash' -l json -d 'Print the manifest as JSON.'
+complete -c eyecli -n '__eyecli_at eyecli workspace rehash' -l quiet -d 'Warnings only.'
+complete -c eyecli -n '__eyecli_at eyecli workspace rehash' -l verbose -d 'Say more.'
+complete -c eyecli -n '__eyecli_at eyecli workspace rehash' -l debug -d 'Traceback on failure.'
+complete -c eyecli -n '__eyecli_at eyecli workspace rehash' -l help -d 'Show this message and exit.'
+complete -c eyecli -n '__eyecli_at eyecli workspace rehash' -F
 complete -c eyecli -n '__eyecli_at eyecli workspace' -a ls -d 'List artifacts, a line each: reference, digest, end, size, aliases.'
 complete -c eyecli -n '__eyecli_at eyecli workspace' -a show -d 'Print the manifest of an artifact as JSON.'
 complete -c eyecli -n '__eyecli_at eyecli workspace' -a path -d 'Print the folder of an artifact.'
 complete -c eyecli -n '__eyecli_at eyecli workspace' -a lineage -d 'Print what an artifact was made from, and that from what.'
 complete -c eyecli -n '__eyecli_at eyecli workspace' -a verify -d 'Re-hash artifacts; every changed file is named. Exit code 3 if there is any.'
 complete -c eyecli -n '__eyecli_at eyecli workspace' -a alias -d 'Let a name stand for a version from now on; without a name list aliases and history.'
+complete -c eyecli -n '__eyecli_at eyecli workspace' -a diff -d 'What differs: parameters, inputs, files, code, libraries, flags, summary; a line each.'
+complete -c eyecli -n '__eyecli_at eyecli workspace' -a export -d 'Write artifacts with their lineage and aliases into one tar, for `workspace import`.'
+complete -c eyecli -n '__eyecli_at eyecli workspace' -a import -d 'Take in the artifacts of a tar, checked; prints those that were asked for at the export.'
+complete -c eyecli -n '__eyecli_at eyecli workspace' -a gc -d 'Remove leftovers of crashes and old runs; with --keep also old versions nothing needs.'
+complete -c eyecli -n '__eyecli_at eyecli workspace' -a rehash -d 'Hash raw data anew; prints files that changed although their size and time did not.'
 complete -c eyecli -n '__eyecli_at eyecli workspace' -l help -d 'Show this message and exit.'
 complete -c eyecli -n '__eyecli_at eyecli schema' -l workspace -r -F -d 'Folder of the artifacts.'
 complete -c eyecli -n '__eyecli_at eyecli schema' -l json -d 'Print the manifest as JSON.'
@@ -244,7 +292,7 @@ complete -c eyecli -n '__eyecli_at eyecli' -a calibrate -d 'Fit a model to one u
 complete -c eyecli -n '__eyecli_at eyecli' -a export -d 'A model to a verified Core ML package.'
 complete -c eyecli -n '__eyecli_at eyecli' -a check-ane -d 'Judge every operation of a Core ML package: eligible, conditional, ineligible or unknown.'
 complete -c eyecli -n '__eyecli_at eyecli' -a evaluate -d 'Metrics with 95 % intervals, trivial baselines on the same samples, report and plots.'
-complete -c eyecli -n '__eyecli_at eyecli' -a workspace -d 'List, show, verify and name artifacts.'
+complete -c eyecli -n '__eyecli_at eyecli' -a workspace -d 'List, show, compare, move and clean up artifacts.'
 complete -c eyecli -n '__eyecli_at eyecli' -a schema -d 'Print the fields of a raw layout with meaning and unit, and a minimal example.'
 complete -c eyecli -n '__eyecli_at eyecli' -a completions -d 'Print the completion file of a shell, for example into ~/.zfunc/_eyecli.'
 complete -c eyecli -n '__eyecli_at eyecli' -l version -d 'Print the version and exit.'

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import dataclasses
+import errno
 import inspect
 import json
 import logging
@@ -141,6 +142,7 @@ def command(
     name: str,
     *,
     makes: bool = True,
+    changes: bool = False,
     settings: Sequence[type] = (),
     help: str | None = None,
 ) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
@@ -152,6 +154,8 @@ def command(
         Where it goes.
     makes
         Whether it writes artifacts: adds ``--force`` and ``--dry-run``.
+    changes
+        Whether it changes the workspace in another way: adds ``--dry-run`` alone.
     settings
         Dataclasses whose fields become flags (see `setting`); the function gets an instance of
         each, in this order, after the `Shell`.
@@ -163,7 +167,8 @@ def command(
         hints = typing.get_type_hints(function, include_extras=True)
         own = list(inspect.signature(function).parameters.values())[1 + len(settings) :]
         parameters = [p.replace(annotation=hints[p.name]) for p in own]
-        for source in (_flags(settings), MAKING if makes else {}, COMMON):
+        making = MAKING if makes else {"dry_run": MAKING["dry_run"]} if changes else {}
+        for source in (_flags(settings), making, COMMON):
             parameters += [
                 inspect.Parameter(
                     key, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
@@ -237,7 +242,8 @@ def _run(function: Callable[..., Result], settings: Sequence[type], values: dict
     except OSError as error:
         if isinstance(error, BrokenPipeError):
             raise
-        if disk_is_full(shell.workspace):
+        # What was staged is gone by now, and with it the disk may have room again.
+        if error.errno in (errno.ENOSPC, errno.EDQUOT) or disk_is_full(shell.workspace):
             return report_error(
                 EyecliError(
                     f"{shell.workspace}: the disk is full; nothing was published",

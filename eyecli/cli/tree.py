@@ -20,7 +20,11 @@ COMMANDS = {
     "export": ("eyecli.cli.export", "A model to a verified Core ML package.", "Stages"),
     "check-ane": ("eyecli.cli.check_ane", "Neural Engine verdict for every op.", "Stages"),
     "evaluate": ("eyecli.cli.evaluate", "Metrics, intervals, baselines, report.", "Stages"),
-    "workspace": ("eyecli.cli.workspace", "List, show, verify and name artifacts.", "Look after"),
+    "workspace": (
+        "eyecli.cli.workspace",
+        "List, show, compare, move and clean up artifacts.",
+        "Look after",
+    ),
     "schema": ("eyecli.cli.schema", "Fields of raw layouts, with an example.", "Look after"),
     "completions": ("eyecli.cli.completions", "Completion file of a shell.", "Look after"),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -18,7 +19,7 @@ from eyecli.workspace.verify import damages
 
 log = logging.getLogger(__name__)
 
-app = group("List, show, verify and name artifacts.")
+app = group("List, show, compare, move and clean up artifacts.")
 Needed = Annotated[str, typer.Argument(help="Reference, digest prefix or path.")]
 
 
@@ -140,3 +141,151 @@ def alias(
         for entry in entries
     ]
     return Result(lines, history)
+
+
+@command(app, "diff", makes=False)
+def diff(
+    shell: Shell,
+    old: Needed,
+    new: Needed,
+    exit_code: Annotated[
+        bool, typer.Option("--exit-code", help="Exit with 4 if they differ.")
+    ] = False,
+) -> Result:
+    """What differs: parameters, inputs, files, code, libraries, flags, summary; a line each."""
+    import msgspec
+
+    from eyecli.workspace.diff import differences
+
+    root = shell.open()
+    first, second = resolve(root, old), resolve(root, new)
+    found = differences(first, second)
+    document = {
+        "old": first.ref,
+        "new": second.ref,
+        "same": not found,
+        "differences": msgspec.to_builtins(found),
+    }
+    return Result([str(one) for one in found], document, 4 if found and exit_code else 0)
+
+
+@command(app, "export")
+def export(
+    shell: Shell,
+    references: Annotated[list[str], typer.Argument(help="References, digest prefixes or paths.")],
+    file: Annotated[Path, typer.Argument(help="The tar to write, FILE.tar.")],
+    lineage: Annotated[
+        bool, typer.Option(help="With all that they were made from, and that from.")
+    ] = True,
+) -> Result:
+    """Write artifacts with their lineage and aliases into one tar, for `workspace import`."""
+    from eyecli.workspace.archive import check_target, plan_export, write_export
+
+    root = shell.open()
+    chosen = [resolve(root, reference) for reference in references]
+    planned = plan_export(root, chosen, with_lineage=lineage)
+    check_target(file, force=shell.force)
+    for ref in planned.gone:
+        log.warning("%s is gone from the workspace and will not be in the tar", ref)
+    for artifact in planned.artifacts:
+        if artifact.manifest.kind == "source":
+            shell.say(f"{artifact.ref}: the list of its files, not the files themselves")
+    refs = [artifact.ref for artifact in planned.artifacts]
+    if shell.dry_run:
+        return Result(refs, {"file": str(file), "artifacts": refs, "gone": planned.gone})
+    write_export(planned, file, force=shell.force)
+    size = file.stat().st_size
+    shell.say(f"{len(refs)} artifacts, {size} bytes")
+    document = {"file": str(file), "bytes": size, "artifacts": refs, "gone": planned.gone}
+    return Result([str(file)], document)
+
+
+@command(app, "import", makes=False, changes=True)
+def import_tar(
+    shell: Shell,
+    file: Annotated[Path, typer.Argument(help="A tar that `workspace export` wrote.")],
+) -> Result:
+    """Take in the artifacts of a tar, checked; prints those that were asked for at the export."""
+    from eyecli.workspace.restore import restore
+
+    arrivals = restore(shell.open(create=not shell.dry_run), file, dry_run=shell.dry_run)
+    rows: list[dict[str, Any]] = []
+    for arrival in arrivals:
+        ref = arrival.artifact.ref if arrival.artifact else None
+        state = "new" if arrival.new else "already there"
+        shell.say(f"{arrival.entry.ref} -> {ref or '(dry run)'}  {state}")
+        for name in arrival.aliases:
+            shell.say(f"{name} -> {ref}")
+        for name in arrival.kept:
+            log.warning("%s stands for another version here and was left so", name)
+        rows.append(
+            {
+                "exported": arrival.entry.ref,
+                "ref": ref,
+                "digest": arrival.entry.digest,
+                "new": arrival.new,
+                "asked": arrival.entry.asked,
+                "aliases": arrival.aliases,
+                "aliases_left": arrival.kept,
+            }
+        )
+    return Result([row["ref"] or row["exported"] for row in rows if row["asked"]], rows)
+
+
+@command(app, "gc", makes=False, changes=True)
+def gc(
+    shell: Shell,
+    grace: Annotated[str, typer.Option(help="What is younger stays: 90s, 30m, 24h, 7d.")] = "24h",
+    keep: Annotated[
+        int | None,
+        typer.Option(help="Remove old versions too, but keep the newest N of each reference."),
+    ] = None,
+) -> Result:
+    """Remove leftovers of crashes and old runs; with --keep also old versions nothing needs.
+
+    What an alias names, and all that was used to make what stays, is never removed.
+    """
+    from eyecli.durations import parse_duration
+    from eyecli.workspace.gc import collect_garbage
+
+    root = shell.open()
+    seconds = parse_duration(grace, "--grace")
+    removed, stayed = collect_garbage(root, seconds, keep, dry_run=shell.dry_run)
+    rows = [
+        {"path": str(waste.path.relative_to(root)), "why": waste.why, "bytes": waste.bytes}
+        for waste in removed
+    ]
+    total = sum(waste.bytes for waste in removed)
+    shell.say(f"{total} bytes {'would be ' if shell.dry_run else ''}freed")
+    lines = [f"{row['path']}  {row['why']}  {row['bytes']}" for row in rows]
+    document = {"removed": rows, "bytes": total, "dry_run": shell.dry_run,
+                "stayed": [str(waste.path.relative_to(root)) for waste in stayed]}  # fmt: skip
+    return Result(lines, document, 1 if stayed else 0)
+
+
+@command(app, "rehash", makes=False)
+def rehash_folder(
+    shell: Shell,
+    folder: Annotated[
+        Path | None, typer.Argument(help="Folder of raw data; all known ones by default.")
+    ] = None,
+) -> Result:
+    """Hash raw data anew; prints files that changed although their size and time did not."""
+    from eyecli.sources.source import check_folder
+    from eyecli.sources.tree import indexed_folders, rehash
+
+    root = shell.open()
+    rows: list[dict[str, Any]] = []
+    if folder:
+        check_folder(folder)
+    for known in [folder.absolute()] if folder else indexed_folders(root):
+        if not known.is_dir():
+            log.warning("%s is gone", known)
+            continue
+        tree, changed = rehash(root, known)
+        shell.say(
+            f"{known}: {len(tree)} files, {len(changed)} changed under the same size and time"
+        )
+        rows.append({"folder": str(known), "files": len(tree), "changed": changed})
+    lines = [f"{row['folder']}/{path}" for row in rows for path in row["changed"]]
+    return Result(lines, rows)

@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 
@@ -25,6 +26,11 @@ class FileState(msgspec.Struct, frozen=True, array_like=True):
 
 
 Tree = dict[str, FileState]
+
+
+class _Index(msgspec.Struct, frozen=True):
+    folder: str
+    files: Tree
 
 
 def walk(folder: Path, workspace: Path | None = None) -> Iterator[tuple[str, os.stat_result]]:
@@ -102,6 +108,41 @@ def hash_tree(root: Path, folder: Path) -> Tree:
         If the folder has no files, or one cannot be read (see `walk`).
     """
     known = read_index(root, folder)
+    tree = _hash(root, folder, known)
+    if tree != known:
+        _write_index(root, folder, tree)
+    return tree
+
+
+def rehash(root: Path, folder: Path) -> tuple[Tree, list[str]]:
+    """Hash all files below `folder` anew and renew the index.
+
+    Returns
+    -------
+    tree : dict
+        As `hash_tree`.
+    changed : list of str
+        Files whose content changed although their size and time did not.
+
+    Raises
+    ------
+    DataError
+        As `hash_tree`.
+    """
+    known = read_index(root, folder)
+    tree = _hash(root, folder, {})
+    _write_index(root, folder, tree)
+    changed = [
+        path
+        for path, state in tree.items()
+        if path in known
+        and (known[path].size, known[path].mtime_ns) == (state.size, state.mtime_ns)
+        and known[path].sha256 != state.sha256
+    ]
+    return tree, changed
+
+
+def _hash(root: Path, folder: Path, known: Tree) -> Tree:
     found = list(walk(folder, root))
     if not found:
         raise DataError(f"{folder}: no files", "name a folder with data in it")
@@ -118,15 +159,25 @@ def hash_tree(root: Path, folder: Path) -> Tree:
 
     with ThreadPoolExecutor() as pool:
         states = list(pool.map(state, found, chunksize=64))
-    tree = {path: state for (path, _), state in zip(found, states, strict=True)}
-    if tree != known:
-        write_atomic(index_path(root, folder), canonical(tree))
-    return tree
+    return {path: state for (path, _), state in zip(found, states, strict=True)}
+
+
+def _write_index(root: Path, folder: Path, tree: Tree) -> None:
+    write_atomic(index_path(root, folder), canonical(_Index(str(folder), tree)))
 
 
 def read_index(root: Path, folder: Path) -> Tree:
     """Read what the workspace remembers of a folder; nothing if it remembers nothing."""
     try:
-        return msgspec.json.decode(index_path(root, folder).read_bytes(), type=Tree)
+        return msgspec.json.decode(index_path(root, folder).read_bytes(), type=_Index).files
     except (OSError, *DAMAGED):
         return {}
+
+
+def indexed_folders(root: Path) -> list[Path]:
+    """Folders that the workspace has an index of, sorted."""
+    found = []
+    for path in (root / "index").glob("[!.]*.json"):
+        with suppress(OSError, *DAMAGED):
+            found.append(Path(msgspec.json.decode(path.read_bytes(), type=_Index).folder))
+    return sorted(found)

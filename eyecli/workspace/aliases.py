@@ -7,7 +7,6 @@ the newest counts, the others are the history, and two jobs at once lose none.
 from __future__ import annotations
 
 import os
-import secrets
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import msgspec
 
 from eyecli.errors import DataError, UsageError, suggest
 from eyecli.workspace.manifest import DAMAGED, canonical
+from eyecli.workspace.store import owned_name
 
 
 class Setting(msgspec.Struct, frozen=True):
@@ -72,6 +72,11 @@ def read_alias(root: Path, family_ref: str, alias: str) -> int:
     return history[-1].version
 
 
+def reserved(name: str) -> bool:
+    """Say whether a name has a meaning of its own in references: ``latest``, ``v1``..."""
+    return name == "latest" or (name[:1] == "v" and name[1:].isdigit())
+
+
 def set_alias(root: Path, family_ref: str, alias: str, version: int, digest: str) -> None:
     """Let an alias stand for a version from now on.
 
@@ -80,12 +85,12 @@ def set_alias(root: Path, family_ref: str, alias: str, version: int, digest: str
     UsageError
         If the name is reserved (``latest``, ``v1``...).
     """
-    if alias == "latest" or (alias[:1] == "v" and alias[1:].isdigit()):
+    if reserved(alias):
         raise UsageError(f"'{alias}' cannot be an alias: it has a meaning of its own")
     folder = _folder(root, family_ref) / alias
     folder.mkdir(parents=True, exist_ok=True)
     setting = Setting(version, digest, datetime.now(UTC).isoformat(timespec="seconds"))
-    temporary = root / "tmp" / f"alias-{os.getpid()}-{secrets.token_hex(4)}"
+    temporary = root / "tmp" / owned_name()
     try:
         with temporary.open("wb") as stream:
             stream.write(canonical(setting) + b"\n")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -81,3 +82,33 @@ def remember(root: Path, work: Work, artifact: Artifact) -> None:
     """Note the result of a piece of work."""
     entry = _Entry(artifact.ref, artifact.manifest.digest)
     write_atomic(_path(root, work), canonical(entry) + b"\n")
+
+
+def dangling(root: Path, doomed: Set[str] = frozenset()) -> Iterator[Path]:
+    """Yield every note whose result is gone, replaced, or going to be removed.
+
+    Parameters
+    ----------
+    root
+        The workspace.
+    doomed
+        References of artifacts that are going to be removed.
+    """
+
+    @functools.cache
+    def digest_of(ref: str) -> str | None:
+        try:
+            return resolve(root, ref).manifest.digest
+        except EyecliError:
+            return None
+
+    for path in sorted((root / "memo").glob("*/[!.]*")):
+        try:
+            entry = msgspec.json.decode(path.read_bytes(), type=_Entry)
+        except FileNotFoundError:
+            continue
+        except DAMAGED:
+            yield path
+            continue
+        if entry.ref in doomed or digest_of(entry.ref) != entry.digest:
+            yield path

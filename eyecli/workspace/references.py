@@ -8,6 +8,7 @@ from pathlib import Path
 from eyecli.errors import DataError, UsageError, suggest
 from eyecli.workspace.aliases import read_alias
 from eyecli.workspace.manifest import MANIFEST, read_manifest
+from eyecli.workspace.removed import removed
 from eyecli.workspace.store import KINDS, Artifact, artifacts, families, load, versions
 
 REFERENCE = re.compile(
@@ -117,8 +118,11 @@ def select(root: Path, family_ref: str, selector: str | None) -> Artifact:
     number = re.fullmatch(r"v0*(\d+)", selector)
     if number:
         if int(number[1]) not in known:
+            gone = removed(root, family_ref, int(number[1]))
+            why = f": removed by `workspace gc` on {gone.at[:10]}" if gone else ""
             raise DataError(
-                f"no version {selector} of {family_ref}", f"the latest is {family_ref}@v{known[-1]}"
+                f"no version {selector} of {family_ref}{why}",
+                f"the latest is {family_ref}@v{known[-1]}",
             )
         return load(root, family_ref, int(number[1]))
     return load(root, family_ref, read_alias(root, family_ref, selector))

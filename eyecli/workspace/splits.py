@@ -8,9 +8,16 @@ from eyecli.errors import DataError
 from eyecli.workspace.aliases import list_aliases, set_alias
 from eyecli.workspace.store import Artifact, load
 
+PREFIX = "of-"
+
 
 def _alias(prepared: Artifact) -> str:
-    return f"of-{prepared.manifest.digest[:12]}"
+    return f"{PREFIX}{prepared.manifest.digest[:12]}"
+
+
+def belongs_to_data(alias: str) -> bool:
+    """Say whether an alias names the split of some prepared data, not what a user chose."""
+    return alias.startswith(PREFIX)
 
 
 def choose_split(root: Path, prepared: Artifact, split: Artifact) -> None:

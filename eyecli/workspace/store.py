@@ -9,13 +9,17 @@ import re
 import secrets
 import shutil
 import socket
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from eyecli.errors import DataError, EyecliError
 from eyecli.workspace.manifest import (
+    DAMAGED,
     MANIFEST,
     SUMS,
     FileEntry,
@@ -28,9 +32,15 @@ from eyecli.workspace.manifest import (
 
 log = logging.getLogger(__name__)
 
-FORMAT = {"format": 1}
+FORMAT = 1
 VERSION = re.compile(r"v(\d{4,})")
+# How often work in tmp/ shows that it lives, for `workspace gc` on other hosts.
+BEAT_SECONDS = 600.0
 KINDS = ("source", "prepared", "split", "model", "predictions", "head", "coreml", "ane", "report")
+
+
+class _Format(msgspec.Struct, frozen=True):
+    format: int
 
 
 @dataclass(frozen=True)
@@ -48,7 +58,8 @@ def open_workspace(root: Path, *, create: bool = False) -> Path:
     Raises
     ------
     DataError
-        If there is none, the folder is something else, or it was made by a newer eyecli.
+        If there is none, the folder is something else, its format file is damaged, or it was made
+        by a newer eyecli.
     """
     root = root.absolute()
     mark = root / "format.json"
@@ -64,12 +75,23 @@ def open_workspace(root: Path, *, create: bool = False) -> Path:
                 f"no workspace at {root}",
                 "start with `eyecli fetch`, or name another folder with --workspace",
             )
-        write_atomic(mark, canonical(FORMAT) + b"\n")
-    text = mark.read_text(encoding="utf-8", errors="replace").strip()
-    if text != canonical(FORMAT).decode():
-        raise DataError(f"{mark}: unknown workspace format {text!r}", "update eyecli")
+        write_atomic(mark, canonical(_Format(FORMAT)) + b"\n")
+    _check_format(mark)
     (root / "tmp").mkdir(exist_ok=True)
     return root
+
+
+def _check_format(mark: Path) -> None:
+    try:
+        found = msgspec.json.decode(mark.read_bytes(), type=_Format).format
+    except DAMAGED as error:
+        raise DataError(
+            f"{mark}: damaged: {error}", f'it should read {{"format":{FORMAT}}}: write that into it'
+        ) from error
+    if found > FORMAT:
+        raise DataError(
+            f"{mark}: format {found} is newer than this eyecli reads ({FORMAT})", "update eyecli"
+        )
 
 
 def _has_other_content(root: Path) -> bool:
@@ -107,13 +129,30 @@ def fsync_folder(folder: Path) -> None:
 
 @contextmanager
 def staging(root: Path) -> Iterator[Path]:
-    """Folder for unpublished work, on the workspace's file system; gone afterwards."""
-    folder = root / "tmp" / f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+    """Folder for unpublished work, on the workspace's file system; gone afterwards.
+
+    Its time is kept fresh: a training may write nothing into it for days.
+    """
+    folder = root / "tmp" / owned_name()
     folder.mkdir(parents=True)
+    done = threading.Event()
+
+    def beat() -> None:
+        while not done.wait(BEAT_SECONDS):
+            with suppress(OSError):
+                os.utime(folder)
+
+    threading.Thread(target=beat, daemon=True).start()
     try:
         yield folder
     finally:
+        done.set()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def owned_name() -> str:
+    """Return a new name for something temporary; it tells the host and process that it is of."""
+    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
 
 
 def collect_files(folder: Path) -> dict[str, FileEntry]:
@@ -182,22 +221,54 @@ def publish(root: Path, folder: Path, manifest: Manifest) -> Artifact:
     """
     (folder / MANIFEST).write_bytes(canonical(manifest) + b"\n")
     (folder / SUMS).write_bytes(sums(manifest.files, sha256_file(folder / MANIFEST)))
+    return place(root, folder, manifest)
+
+
+def place(root: Path, folder: Path, manifest: Manifest, version: int | None = None) -> Artifact:
+    """Publish a staged folder that has its manifest and sums.
+
+    Parameters
+    ----------
+    root, folder, manifest
+        The workspace, the folder in its ``tmp/``, and what it holds.
+    version
+        The number to take if it is free; by default, and if it is not, the next one.
+    """
     seal(folder)
     family_ref = family(manifest.kind, manifest.task, manifest.name)
     parent = root / family_ref
     parent.mkdir(parents=True, exist_ok=True)
-    version = max(versions(root, family_ref), default=0) + 1
+    number = version or max(versions(root, family_ref), default=0) + 1
+    tried = []
     while True:
+        tried.append(number)
         try:
             # rename(2) refuses a folder that has entries, so no version is ever replaced.
-            folder.rename(parent / f"v{version:04d}")
+            folder.rename(parent / f"v{number:04d}")
             break
         except OSError as error:
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT):
                 raise
-            version += 1
+            if not folder.exists():
+                # NFS repeats a request whose answer was lost, and the repetition fails.
+                number = _arrived(root, family_ref, tried, manifest, error)
+                break
+            if error.errno == errno.ENOENT:
+                raise
+            number = max([number, *versions(root, family_ref)]) + 1
     fsync_folder(parent)
-    return Artifact(f"{family_ref}@v{version}", parent / f"v{version:04d}", manifest)
+    return Artifact(f"{family_ref}@v{number}", parent / f"v{number:04d}", manifest)
+
+
+def _arrived(
+    root: Path, family_ref: str, tried: list[int], manifest: Manifest, error: OSError
+) -> int:
+    """Return the version that a rename which is said to have failed has made."""
+    for number in tried:
+        with suppress(DataError):
+            if load(root, family_ref, number).manifest == manifest:
+                return number
+    raise error
 
 
 def seal(folder: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eyecli.errors import DataError
-from eyecli.sources.tree import hash_tree, index_path, read_index, walk
+from eyecli.sources.tree import hash_tree, index_path, indexed_folders, read_index, rehash, walk
+from eyecli.workspace.gc import collect_garbage
 from eyecli.workspace.store import open_workspace
 
 NAMES = ("a.bmp", "deep/er/b c.bmp", "ä'\"ö.bmp", "comma,semi;.bmp", "$(touch x).bmp", "目.bmp")
@@ -67,6 +69,41 @@ def test_an_unchanged_tree_writes_nothing(root: Path, folder: Path) -> None:
     hash_tree(root, folder)
     after = index_path(root, folder).stat()
     assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
+
+
+def test_rehash_finds_and_names_what_the_index_hides(root: Path, folder: Path) -> None:
+    hash_tree(root, folder)
+    for name in NAMES[:2]:
+        path = folder / name
+        stat = path.stat()
+        path.write_bytes(b"X" * stat.st_size)
+        # The first changes openly, the second under the same size and time.
+        later = 0 if name == NAMES[1] else 1
+        os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns + later))
+    (folder / "new.bmp").touch()
+    tree, changed = rehash(root, folder)
+    assert changed == [NAMES[1]]
+    assert tree[NAMES[1]].sha256 == hashlib.sha256(b"X" * len(NAMES[1].encode())).hexdigest()
+    assert hash_tree(root, folder) == tree
+    assert rehash(root, folder) == (tree, [])
+
+
+def test_the_indexed_folders_are_known(root: Path, folder: Path, tmp_path: Path) -> None:
+    assert indexed_folders(root) == []
+    hash_tree(root, folder)
+    shutil.copytree(folder, tmp_path / "b 'ä\"")
+    hash_tree(root, tmp_path / "b 'ä\"")
+    index_path(root, tmp_path / "damaged").write_bytes(b"{")
+    assert indexed_folders(root) == [tmp_path / "b 'ä\"", folder]
+
+
+def test_the_index_of_a_folder_that_is_gone_goes(root: Path, folder: Path, tmp_path: Path) -> None:
+    hash_tree(root, folder)
+    folder.rename(tmp_path / "moved")
+    hash_tree(root, tmp_path / "moved")
+    removed, _ = collect_garbage(root, 0)
+    assert [waste.path for waste in removed] == [index_path(root, folder)]
+    assert indexed_folders(root) == [tmp_path / "moved"]
 
 
 def test_a_change_of_size_with_the_old_time_is_seen(root: Path, folder: Path) -> None:

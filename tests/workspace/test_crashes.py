@@ -47,11 +47,11 @@ def test_kill_9_leaves_only_whole_artifacts(tmp_path: Path) -> None:
 
 def test_jobs_at_once_get_different_versions(tmp_path: Path) -> None:
     root, go = open_workspace(tmp_path / "ws", create=True), tmp_path / "go"
-    processes = [start(PUBLISH, root, 40, go, 1) for _ in range(8)]
+    processes = [start(PUBLISH, root, 40, go, 1) for _ in range(16)]
     go.touch()
     refs = [line for process in processes for line in process.communicate()[0].splitlines()]
-    assert sorted(refs) == sorted(f"model/gaze@v{n}" for n in range(1, 321))
-    assert versions(root, "model/gaze") == list(range(1, 321))
+    assert sorted(refs) == sorted(f"model/gaze@v{n}" for n in range(1, 641))
+    assert versions(root, "model/gaze") == list(range(1, 641))
     assert [line for folder in artifact_folders(root) for line in damages(folder)] == []
-    assert len({artifact.manifest.digest for artifact in artifacts(root)}) == 320
+    assert len({artifact.manifest.digest for artifact in artifacts(root)}) == 640
     assert list((root / "tmp").iterdir()) == []

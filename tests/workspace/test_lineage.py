@@ -9,7 +9,7 @@ import pytest
 from making import make
 
 from eyecli.errors import DataError
-from eyecli.workspace.lineage import input_of, lineage
+from eyecli.workspace.lineage import closure, input_of, lineage
 from eyecli.workspace.splits import choose_split, chosen_split
 from eyecli.workspace.store import Artifact, open_workspace
 
@@ -52,6 +52,37 @@ def test_an_input_that_was_replaced_is_not_unfolded(root: Path, chain: list[Arti
     shutil.rmtree(prepared.path)
     assert make(root, {"p": b"2"}, kind="prepared", force=True).artifact.ref == prepared.ref
     assert "inputs" not in lineage(root, model)["inputs"][0]
+
+
+def test_an_input_of_another_number_is_found_by_its_digest(
+    root: Path, chain: list[Artifact]
+) -> None:
+    _, prepared, model = chain
+    prepared.path.rename(prepared.path.with_name("v0007"))
+    assert lineage(root, model)["inputs"][0]["ref"] == "prepared/gaze@v7"
+    assert input_of(root, model, "prepared").ref == "prepared/gaze@v7"
+
+
+def test_the_reference_counts_among_equals(root: Path, chain: list[Artifact]) -> None:
+    _, prepared, model = chain
+    same = make(root, {"p": b"1"}, kind="prepared", force=True).artifact
+    assert same.manifest.digest == prepared.manifest.digest
+    assert input_of(root, model, "prepared") == prepared
+
+
+def test_a_lineage_that_leads_back_ends(root: Path) -> None:
+    """The input is gone, and what was made from it has the same content."""
+    first = make(root, {"m": b"1"}).artifact
+    second = make(root, {"m": b"1"}, inputs={"init": first}, force=True).artifact
+    shutil.rmtree(first.path)
+    assert lineage(root, second)["inputs"] == [
+        {"role": "init", "ref": first.ref, "digest": first.manifest.digest}
+    ]
+    assert closure(root, [second]) == [second]
+
+
+def test_the_closure_has_inputs_first_and_each_once(root: Path, chain: list[Artifact]) -> None:
+    assert closure(root, [chain[2], chain[0]]) == chain
 
 
 def test_inputs_are_found_by_role(root: Path, chain: list[Artifact]) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import stat
 import subprocess
 from pathlib import Path
@@ -11,10 +13,17 @@ import pytest
 from making import CONTENT, make, start
 
 from eyecli.errors import DataError, EyecliError
-from eyecli.workspace.manifest import MANIFEST, SUMS, read_manifest
+from eyecli.workspace.manifest import MANIFEST, SUMS, Manifest, read_manifest
 from eyecli.workspace.memo import Work
 from eyecli.workspace.stage import Built, run_stage
-from eyecli.workspace.store import artifacts, families, load, open_workspace, versions
+from eyecli.workspace.store import (
+    artifacts,
+    families,
+    load,
+    open_workspace,
+    publish,
+    versions,
+)
 
 OPEN = """
 import sys
@@ -129,9 +138,87 @@ def test_a_link_is_not_published(root: Path, tmp_path: Path) -> None:
 
 def test_a_newer_format_is_refused(root: Path) -> None:
     (root / "format.json").write_text('{"format":2}\n')
-    with pytest.raises(DataError, match=r"format\.json: unknown workspace format") as caught:
+    with pytest.raises(DataError, match=r"format\.json: format 2 is newer than this") as caught:
         open_workspace(root)
     assert caught.value.hint == "update eyecli"
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff", b"[]", b'{"format":"1"}', b"{}", b'{"format":1'])
+def test_a_damaged_format_file_says_what_it_should_be(root: Path, content: bytes) -> None:
+    (root / "format.json").write_bytes(content)
+    with pytest.raises(DataError, match=r"format\.json: damaged: ") as caught:
+        open_workspace(root)
+    assert caught.value.hint == 'it should read {"format":1}: write that into it'
+
+
+@pytest.mark.parametrize("content", [b'{"format":1}', b'{ "format" : 1, "note": "x" }\r\n'])
+def test_the_format_counts_not_how_it_is_written(root: Path, content: bytes) -> None:
+    (root / "format.json").write_bytes(content)
+    assert open_workspace(root) == root
+
+
+@pytest.fixture
+def staged(root: Path) -> tuple[Path, Manifest]:
+    """Return work that is ready to be published, and its manifest."""
+    manifest = make(root, {"x": b"1"}).artifact.manifest
+    folder = root / "tmp/staged"
+    folder.mkdir()
+    (folder / "x").write_bytes(b"1")
+    return folder, manifest
+
+
+@pytest.mark.parametrize("error", [errno.ENOENT, errno.EEXIST, errno.ENOTEMPTY])
+def test_a_rename_that_is_done_but_said_to_have_failed_counts(
+    root: Path, staged: tuple[Path, Manifest], monkeypatch: pytest.MonkeyPatch, error: int
+) -> None:
+    """NFS: the answer is lost, the request is sent again and fails."""
+    rename, calls = Path.rename, []
+
+    def repeated(self: Path, target: Path) -> Path:
+        rename(self, target)
+        calls.append(target)
+        raise OSError(error, os.strerror(error))
+
+    monkeypatch.setattr(Path, "rename", repeated)
+    artifact = publish(root, *staged)
+    monkeypatch.undo()
+    assert (artifact.ref, len(calls)) == ("model/gaze@v2", 1)
+    assert load(root, "model/gaze", 2) == artifact
+    assert versions(root, "model/gaze") == [1, 2]
+
+
+@pytest.mark.parametrize("error", [errno.EEXIST, errno.ENOTEMPTY])
+def test_the_same_content_of_someone_else_is_not_taken_for_ours(
+    root: Path, staged: tuple[Path, Manifest], monkeypatch: pytest.MonkeyPatch, error: int
+) -> None:
+    folder, manifest = staged
+    theirs = root / "tmp/theirs"
+    shutil.copytree(folder, theirs)
+    rename = Path.rename
+
+    def overtaken(self: Path, target: Path) -> Path:
+        if theirs.exists():
+            rename(theirs, target)
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", overtaken)
+    assert publish(root, folder, manifest).ref == "model/gaze@v3"
+    assert versions(root, "model/gaze") == [1, 2, 3]
+
+
+def test_work_that_is_gone_is_not_published(
+    root: Path, staged: tuple[Path, Manifest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename = Path.rename
+
+    def too_late(self: Path, target: Path) -> Path:
+        shutil.rmtree(self)
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", too_late)
+    with pytest.raises(FileNotFoundError):
+        publish(root, *staged)
+    assert versions(root, "model/gaze") == [1]
 
 
 def test_a_newer_manifest_is_refused(root: Path) -> None:
