@@ -54,7 +54,7 @@ started = time.perf_counter()
 module = importlib.import_module(name)
 seconds = time.perf_counter() - started
 value = eval(expression, {"module": module}) if expression else None
-print("\\n" + json.dumps([seconds, value]))
+print("\\nimported " + json.dumps([seconds, value]))
 """
 # What the wheels of OpenCV link and no wheel brings, with the Debian package that does.
 LIBRARIES = {
@@ -210,8 +210,9 @@ def check_import(
             found = "not done in the time that is left for it; without bytecode it takes minutes"
             yield Finding("warn", label, found, f"python -m compileall -q {sys.prefix}")
             return
-    if done.returncode == 0:
-        seconds, value = json.loads(done.stdout.splitlines()[-1])
+    said = re.search(r"^imported (.*)$", done.stdout, re.MULTILINE)
+    if done.returncode == 0 and said:
+        seconds, value = json.loads(said[1])
         yield Finding("ok", label, f"{seconds:.1f} s")
         yield from _devices(name, value)
         return

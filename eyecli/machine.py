@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from typing import Literal
 
 Status = Literal["ok", "warn", "fail"]
 GIB = 2**30
+ESCAPED = re.compile(rb"\\([0-7]{3})")
 LITTLE_SPACE = 5 * GIB
 FEW_INODES = 50_000
 LITTLE_MEMORY = 4 * GIB
@@ -55,7 +57,7 @@ def existing(folder: Path) -> Path:
     return folder
 
 
-def mount_of(folder: Path, mounts: str) -> tuple[str, str, str]:
+def mount_of(folder: Path, mounts: bytes) -> tuple[str, str, str]:
     r"""Return (mount point, type, options) of the file system that holds a folder.
 
     Parameters
@@ -63,14 +65,16 @@ def mount_of(folder: Path, mounts: str) -> tuple[str, str, str]:
     folder
         An absolute path without links.
     mounts
-        Text of ``/proc/mounts``: device, mount point, type, options; blanks as ``\040``.
+        Content of ``/proc/mounts``: device, mount point, type, options; blanks as ``\040``.
     """
     found = ("/", "unknown", "")
-    for line in mounts.splitlines():
-        _, point, kind, options, *_ = line.split(" ")
-        place = Path(point.encode().decode("unicode_escape").encode("latin-1").decode())
-        if folder.is_relative_to(place) and len(str(place)) >= len(found[0]):
-            found = (str(place), kind, options)
+    for line in mounts.split(b"\n"):
+        if not line:
+            continue
+        _, point, kind, options, *_ = line.split(b" ")
+        place = os.fsdecode(ESCAPED.sub(lambda match: bytes([int(match[1], 8)]), point))
+        if folder.is_relative_to(place) and len(place) >= len(found[0]):
+            found = (place, kind.decode(), options.decode(errors="replace"))
     return found
 
 
@@ -79,8 +83,7 @@ def check_file_system(workspace: Path) -> Iterator[Finding]:
     folder = existing(workspace).resolve()
     mounts = Path("/proc/mounts")
     if mounts.is_file():
-        text = mounts.read_text(encoding="utf-8", errors="surrogateescape")
-        point, kind, options = mount_of(folder, text)
+        point, kind, options = mount_of(folder, mounts.read_bytes())
         found, elsewhere = f"{kind} on {point}", "name a --workspace on a disk"
         if "ro" in options.split(","):
             yield Finding("warn", "file system", f"{found}, mounted read-only", elsewhere)

@@ -15,7 +15,9 @@ def open_standard_streams() -> None:
         if getattr(sys, name) is None:
             # The lowest free descriptor is the one that is missing.
             os.open(os.devnull, os.O_RDWR)
-            setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115
+            stream = open(number, mode, closefd=False)  # noqa: SIM115
+            setattr(sys, name, stream)
+            setattr(sys, f"__{name}__", stream)
 
 
 @contextmanager

@@ -44,7 +44,7 @@ def noisy(shell) -> Result:
     sys.stderr.write("\\n")
     # More than a pipe holds, in one go, from C, which does not let other threads run meanwhile.
     ctypes.PyDLL(None).write(2, b"x" * 300_000 + b"\\n", 300_001)
-    sys.__stdout__.write("late")
+    sys.__stdout__.write("late\\n")
     return Result(["the/result"], {"result": True})
 
 main(["noisy", *sys.argv[1:]])
@@ -80,19 +80,18 @@ def test_everything_on_stderr_is_an_event(flags: list[str], variable: str, close
                  "4 of 4", "late", r"not utf-8 \xff", "\x1b[31mred"):  # fmt: skip
         assert word in others
     assert any(message.endswith("UserWarning: warned") for message in others)
-    assert sum(message.count("x" * 1000) for message in others) >= 299
+    assert sum(message.count("x") for message in others) >= 300_000
     (own,) = [entry for entry in found if entry["message"] == "own"]
     assert own.keys() == {"time", "level", "message"}
 
 
 @pytest.mark.parametrize("stage", CHAIN)
-def test_every_stage_speaks_json(chain: Chain, stage: str) -> None:
-    done = chain.run(stage, "-W", "always")
+def test_every_stage_speaks_json(copy: Chain, stage: str) -> None:
     again = eyecli_process(*CHAIN[stage].split(), "--force", "--log-format", "json",
-                           cwd=chain.folder)  # fmt: skip
+                           cwd=copy.folder)  # fmt: skip
     assert again.code == 0, again.err
-    assert again.out.partition("@")[0] == done.out.partition("@")[0]
-    assert events(again.err)
+    assert again.out.partition("@")[0] == copy.done[stage].out.partition("@")[0]
+    assert len(events(again.err)) >= (stage != "fetch")
 
 
 @pytest.mark.parametrize(
@@ -114,7 +113,7 @@ def test_an_error_is_one_event(tmp_path: Path, words: list[str], code: int, kind
     )  # fmt: skip
     assert error["hint"]
     if "path" in words:
-        assert error["message"] == f"{words[2]}: no such folder"
+        assert error["message"].endswith(f"/{words[2]}: no such folder")
 
 
 def test_a_traceback_is_part_of_its_event(copy: Chain) -> None:
@@ -135,7 +134,7 @@ def test_progress_has_its_figures(tmp_path: Path) -> None:
 import time
 from eyecli import progress
 from eyecli.cli.logs import setup_logging
-progress.SECONDS = 0.0
+progress.SECONDS = 0.005
 setup_logging(False, False, "json")
 for _ in progress.track(range(4), "prepare"):
     time.sleep(0.01)
@@ -160,10 +159,11 @@ def test_a_child_that_stays_does_not_hold_the_command(tmp_path: Path) -> None:
         "    return Result", '    subprocess.Popen(["sleep", "30"])\n    return Result'
     )
     line = '"$0" -c "$1" --log-format json 2>log'
-    done = subprocess.run(["bash", "-c", line, sys.executable, script], cwd=tmp_path,
-                          env=environment(), stdout=subprocess.PIPE, timeout=20, text=True)  # fmt: skip
+    command = ["bash", "-c", line, sys.executable, script]
+    done = subprocess.run(command, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE,
+                          timeout=20, text=True)  # fmt: skip
     assert done.stdout == "the/result\n"
-    assert events((tmp_path / "log").read_text())[-1]["message"] == "late"
+    assert events((tmp_path / "log").read_text())[-1]["message"] == "printf 7"
 
 
 @given(st.text())
