@@ -38,7 +38,7 @@ _eyecli() {
     ((last > 0)) && previous=${typed[last]}
     for ((i = 1; i <= last; i++)); do
         case "$path ${typed[i]}" in
-            'eyecli demo' | 'eyecli fetch path' | 'eyecli fetch sample' | 'eyecli fetch' | 'eyecli preprocess gaze' | 'eyecli preprocess' | 'eyecli train gaze' | 'eyecli train' | 'eyecli calibrate user' | 'eyecli calibrate' | 'eyecli export coreml' | 'eyecli export' | 'eyecli check-ane' | 'eyecli evaluate' | 'eyecli workspace ls' | 'eyecli workspace show' | 'eyecli workspace path' | 'eyecli workspace lineage' | 'eyecli workspace verify' | 'eyecli workspace alias' | 'eyecli workspace diff' | 'eyecli workspace export' | 'eyecli workspace import' | 'eyecli workspace gc' | 'eyecli workspace rehash' | 'eyecli workspace' | 'eyecli schema' | 'eyecli completions') path="$path ${typed[i]}" ;;
+            'eyecli demo' | 'eyecli fetch path' | 'eyecli fetch sample' | 'eyecli fetch' | 'eyecli preprocess gaze' | 'eyecli preprocess' | 'eyecli train gaze' | 'eyecli train' | 'eyecli calibrate user' | 'eyecli calibrate' | 'eyecli export coreml' | 'eyecli export' | 'eyecli check-ane' | 'eyecli evaluate' | 'eyecli workspace ls' | 'eyecli workspace show' | 'eyecli workspace path' | 'eyecli workspace lineage' | 'eyecli workspace verify' | 'eyecli workspace alias' | 'eyecli workspace diff' | 'eyecli workspace export' | 'eyecli workspace import' | 'eyecli workspace gc' | 'eyecli workspace rehash' | 'eyecli workspace' | 'eyecli schema' | 'eyecli config show' | 'eyecli config' | 'eyecli doctor' | 'eyecli completions') path="$path ${typed[i]}" ;;
         esac
         case "${typed[i]}" in
             --workspace) ((i < last)) && root=${typed[i + 1]} ;;
@@ -46,35 +46,38 @@ _eyecli() {
         esac
     done
     case "$path" in
-        'eyecli demo') words='--workspace --json --quiet --verbose --debug --help' takes=--workspace=file what=file ;;
-        'eyecli fetch path') words='--layout --name --licence --force --dry-run --workspace --json --quiet --verbose --debug --help' takes='--layout=any --name=any --licence=any --workspace=file' what=file ;;
-        'eyecli fetch sample') words='--folder --subjects --points --frames --seed --name --force --dry-run --workspace --json --quiet --verbose --debug --help' takes='--folder=file --subjects=any --points=any --frames=any --seed=any --name=any --workspace=file' what=file ;;
+        'eyecli demo') words='--workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=file ;;
+        'eyecli fetch path') words='--layout --name --licence --force --dry-run --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--layout=any --name=any --licence=any --workspace=file --config=file --log-format=one:text,json' what=file ;;
+        'eyecli fetch sample') words='--folder --subjects --points --frames --seed --name --force --dry-run --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--folder=file --subjects=any --points=any --frames=any --seed=any --name=any --workspace=file --config=file --log-format=one:text,json' what=file ;;
         'eyecli fetch') words='path sample --help' takes='' what=file ;;
-        'eyecli preprocess gaze') words='--eye-size --face-size --unit --screen-px --screen-cm --distance-cm --split --group --seed --unsafe-split --split-column --split-from --same-subjects --distinct-subjects --table --columns --filename --force --dry-run --workspace --json --quiet --verbose --debug --help' takes='--eye-size=any --face-size=any --unit=one:px,cm --screen-px=any --screen-cm=any --distance-cm=any --split=ref:split --group=one:subject,none --seed=any --unsafe-split=any --split-column=any --split-from=ref:split --table=any --columns=any --filename=any --workspace=file' what=ref:source ;;
+        'eyecli preprocess gaze') words='--eye-size --face-size --unit --screen-px --screen-cm --distance-cm --split --group --seed --unsafe-split --split-column --split-from --same-subjects --distinct-subjects --table --columns --filename --force --dry-run --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--eye-size=any --face-size=any --unit=one:px,cm --screen-px=any --screen-cm=any --distance-cm=any --split=ref:split --group=one:subject,none --seed=any --unsafe-split=any --split-column=any --split-from=ref:split --table=any --columns=any --filename=any --workspace=file --config=file --log-format=one:text,json' what=ref:source ;;
         'eyecli preprocess') words='gaze --help' takes='' what=file ;;
-        'eyecli train gaze') words='--split --epochs --batch-size --learning-rate --seed --fold --inputs --head --force --dry-run --workspace --json --quiet --verbose --debug --help' takes='--split=ref:split --epochs=any --batch-size=any --learning-rate=any --seed=any --fold=any --inputs=any --head=one:ridge,net --workspace=file' what=ref:prepared ;;
+        'eyecli train gaze') words='--split --epochs --batch-size --learning-rate --seed --fold --inputs --head --force --dry-run --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--split=ref:split --epochs=any --batch-size=any --learning-rate=any --seed=any --fold=any --inputs=any --head=one:ridge,net --workspace=file --config=file --log-format=one:text,json' what=ref:prepared ;;
         'eyecli train') words='gaze --help' takes='' what=file ;;
-        'eyecli calibrate user') words='--model --fold --user --force --dry-run --workspace --json --quiet --verbose --debug --help' takes='--model=ref:model,head --fold=any --user=any --workspace=file' what=file ;;
+        'eyecli calibrate user') words='--model --fold --user --force --dry-run --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--model=ref:model,head --fold=any --user=any --workspace=file --config=file --log-format=one:text,json' what=file ;;
         'eyecli calibrate') words='user --help' takes='' what=file ;;
-        'eyecli export coreml') words='--fold --deployment-target --force --dry-run --workspace --json --quiet --verbose --debug --help' takes='--fold=any --deployment-target=one:iOS16,iOS17,iOS18 --workspace=file' what=ref:model,head ;;
+        'eyecli export coreml') words='--fold --deployment-target --force --dry-run --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--fold=any --deployment-target=one:iOS16,iOS17,iOS18 --workspace=file --config=file --log-format=one:text,json' what=ref:model,head ;;
         'eyecli export') words='coreml --help' takes='' what=file ;;
-        'eyecli check-ane') words='--force --dry-run --workspace --json --quiet --verbose --debug --help' takes=--workspace=file what=ref:coreml ;;
-        'eyecli evaluate') words='--require --require-lower --calibration-points --force --dry-run --workspace --json --quiet --verbose --debug --help' takes='--require=any --calibration-points=any --workspace=file' what=ref:model,head ;;
-        'eyecli workspace ls') words='--workspace --json --quiet --verbose --debug --help' takes=--workspace=file what=file ;;
-        'eyecli workspace show') words='--workspace --json --quiet --verbose --debug --help' takes=--workspace=file what=ref:source,prepared,split,model,predictions,head,coreml,ane,report ;;
-        'eyecli workspace path') words='--workspace --json --quiet --verbose --debug --help' takes=--workspace=file what=ref:source,prepared,split,model,predictions,head,coreml,ane,report ;;
-        'eyecli workspace lineage') words='--workspace --json --quiet --verbose --debug --help' takes=--workspace=file what=ref:source,prepared,split,model,predictions,head,coreml,ane,report ;;
-        'eyecli workspace verify') words='--workspace --json --quiet --verbose --debug --help' takes=--workspace=file what=ref:source,prepared,split,model,predictions,head,coreml,ane,report ;;
-        'eyecli workspace alias') words='--workspace --json --quiet --verbose --debug --help' takes=--workspace=file what=file ;;
-        'eyecli workspace diff') words='--exit-code --workspace --json --quiet --verbose --debug --help' takes=--workspace=file what=file ;;
-        'eyecli workspace export') words='--lineage --force --dry-run --workspace --json --quiet --verbose --debug --help' takes=--workspace=file what=file ;;
-        'eyecli workspace import') words='--dry-run --workspace --json --quiet --verbose --debug --help' takes=--workspace=file what=file ;;
-        'eyecli workspace gc') words='--grace --keep --dry-run --workspace --json --quiet --verbose --debug --help' takes='--grace=any --keep=any --workspace=file' what=file ;;
-        'eyecli workspace rehash') words='--workspace --json --quiet --verbose --debug --help' takes=--workspace=file what=file ;;
+        'eyecli check-ane') words='--force --dry-run --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=ref:coreml ;;
+        'eyecli evaluate') words='--require --require-lower --calibration-points --force --dry-run --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--require=any --calibration-points=any --workspace=file --config=file --log-format=one:text,json' what=ref:model,head ;;
+        'eyecli workspace ls') words='--workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=file ;;
+        'eyecli workspace show') words='--workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=ref:source,prepared,split,model,predictions,head,coreml,ane,report ;;
+        'eyecli workspace path') words='--workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=ref:source,prepared,split,model,predictions,head,coreml,ane,report ;;
+        'eyecli workspace lineage') words='--workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=ref:source,prepared,split,model,predictions,head,coreml,ane,report ;;
+        'eyecli workspace verify') words='--workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=ref:source,prepared,split,model,predictions,head,coreml,ane,report ;;
+        'eyecli workspace alias') words='--workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=file ;;
+        'eyecli workspace diff') words='--exit-code --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=file ;;
+        'eyecli workspace export') words='--lineage --force --dry-run --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=file ;;
+        'eyecli workspace import') words='--dry-run --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=file ;;
+        'eyecli workspace gc') words='--grace --keep --dry-run --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--grace=any --keep=any --workspace=file --config=file --log-format=one:text,json' what=file ;;
+        'eyecli workspace rehash') words='--workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=file ;;
         'eyecli workspace') words='ls show path lineage verify alias diff export import gc rehash --help' takes='' what=file ;;
-        'eyecli schema') words='--workspace --json --quiet --verbose --debug --help' takes=--workspace=file what=file ;;
-        'eyecli completions') words='--workspace --json --quiet --verbose --debug --help' takes=--workspace=file what=one:bash,zsh,fish ;;
-        eyecli) words='demo fetch preprocess train calibrate export check-ane evaluate workspace schema completions --version --help' takes='' what=file ;;
+        'eyecli schema') words='--workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=file ;;
+        'eyecli config show') words='--origin --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=file ;;
+        'eyecli config') words='show --help' takes='' what=file ;;
+        'eyecli doctor') words='--workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=file ;;
+        'eyecli completions') words='--workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=one:bash,zsh,fish ;;
+        eyecli) words='demo fetch preprocess train calibrate export check-ane evaluate workspace schema config doctor completions --version --help' takes='' what=file ;;
     esac
     if [[ " $takes" == *" $previous="* && $previous == --* ]]; then
         what=" $takes "

@@ -36,6 +36,8 @@ def track(items: Sequence[Item], label: str) -> Iterator[Item]:
         now = time.monotonic()
         if now - last >= SECONDS:
             left = (now - started) / done * (len(items) - done)
-            log.info("%s: %d of %d, %.0f s left", label, done, len(items), left)
+            fields = {"done": done, "total": len(items), "seconds_left": round(left, 1)}
+            log.info("%s: %d of %d, %.0f s left", label, done, len(items), left,
+                     extra={"fields": fields})  # fmt: skip
             last = now
         yield item

@@ -6,7 +6,6 @@ third-party code prints included, goes to stderr.
 
 from __future__ import annotations
 
-import ctypes
 import dataclasses
 import errno
 import inspect
@@ -14,20 +13,20 @@ import json
 import logging
 import os
 import shutil
-import sys
-import traceback
 import typing
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
-from eyecli.errors import EyecliError, UsageError, suggest
-
-HINT_INDENT = "  "
+from eyecli.cli.configuration import Config, misspelt_variables, origin_of
+from eyecli.cli.logs import VARIABLE as LOG_VARIABLE
+from eyecli.cli.logs import printable, report_end, report_error, report_unexpected, setup_logging
+from eyecli.cli.signals import ASKED, INTERRUPTED, Terminated
+from eyecli.cli.streams import only_results_on_stdout
+from eyecli.errors import EyecliError, UsageError
 
 
 @dataclass(frozen=True)
@@ -57,6 +56,7 @@ class Shell:
     json: bool
     force: bool
     dry_run: bool
+    config: Config = field(default_factory=Config)
 
     def open(self, *, create: bool = False) -> Path:
         """Return the workspace folder; made if need be only by the commands that begin a chain."""
@@ -116,6 +116,23 @@ COMMON: dict[str, tuple[Any, Any]] = {
             typer.Option("--debug", help="Traceback on failure.", envvar="EYECLI_DEBUG"),
         ],
         False,
+    ),
+    "config": (
+        Annotated[
+            Path | None,
+            typer.Option(
+                help="Defaults of flags: a .toml like eyecli.toml, or an artifact's manifest.json.",
+                envvar="EYECLI_CONFIG",
+            ),
+        ],
+        None,
+    ),
+    "log_format": (
+        Annotated[
+            Literal["text", "json"],
+            typer.Option(help="stderr as text, or as JSON, a line an event.", envvar=LOG_VARIABLE),
+        ],
+        "text",
     ),
 }
 MAKING: dict[str, tuple[Any, Any]] = {
@@ -178,8 +195,8 @@ def command(
         context = inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
 
         def call(**values: Any) -> None:
-            _check_config(values.pop("ctx"))
-            raise typer.Exit(_run(function, settings, values))
+            context = values.pop("ctx")
+            raise typer.Exit(_run(function, settings, values, context))
 
         signature = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in [context, *parameters]]
         call.__signature__ = inspect.Signature(signature)  # type: ignore[attr-defined]
@@ -202,59 +219,78 @@ def _flags(settings: Sequence[type]) -> dict[str, tuple[Any, Any]]:
     return flags
 
 
-def _check_config(context: Any) -> None:
-    """Refuse keys of eyecli.toml that the command, or a group above it, does not know."""
-    while context:
-        tables = set(getattr(context.command, "list_commands", lambda _: [])(context))
-        known = tables or {parameter.name for parameter in context.command.params} - {"help"}
-        for key in context.default_map or {}:
-            if key not in known:
-                raise UsageError(
-                    f"eyecli.toml: `{context.command_path}` has no setting '{key}'",
-                    suggest(key, known),
-                )
-        context = context.parent
-
-
-def _run(function: Callable[..., Result], settings: Sequence[type], values: dict[str, Any]) -> int:
-    setup_logging(values.pop("quiet"), values.pop("verbose"))
+def _run(
+    function: Callable[..., Result],
+    settings: Sequence[type],
+    values: dict[str, Any],
+    context: Any,
+) -> int:
+    setup_logging(values.pop("quiet"), values.pop("verbose"), values.pop("log_format"))
     debug = values.pop("debug")
+    values.pop("config")
+    config = (context.find_root().obj or {}).get("config", Config())
     shell = Shell(
         workspace=values.pop("workspace"),
         json=values.pop("json"),
         force=values.pop("force", False),
         dry_run=values.pop("dry_run", False),
+        config=config,
     )
-    built = [
-        cls(**{entry.name: values.pop(entry.name) for entry in dataclasses.fields(cls)})
-        for cls in settings
-    ]
     try:
+        say_what_is_not_used(context, config)
+        built = [
+            cls(**{entry.name: values.pop(entry.name) for entry in dataclasses.fields(cls)})
+            for cls in settings
+        ]
         for value in (shell.workspace, *values.values()):
             require_utf8(value)
         with only_results_on_stdout() as stdout:
             result = function(shell, *built, **values)
             write_result(stdout, result, shell.json)
     except KeyboardInterrupt:
-        return report_interrupt()
+        return report_end("interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        raise
+    except UsageError as error:
+        return report_error(with_origin(error, context, config), shell.json)
     except EyecliError as error:
         return report_error(error, shell.json)
-    except OSError as error:
-        if isinstance(error, BrokenPipeError):
-            raise
-        # What was staged is gone by now, and with it the disk may have room again.
-        if error.errno in (errno.ENOSPC, errno.EDQUOT) or disk_is_full(shell.workspace):
-            return report_error(
-                EyecliError(
-                    f"{shell.workspace}: the disk is full; nothing was published",
-                    "free some space and run the same command again",
-                ),
-                shell.json,
-            )
-        return report_unexpected(error, shell.json, debug)
     except Exception as error:
+        if ASKED:
+            # A library made another error of it.
+            raise Terminated from error
+        if disk_is_full(error, shell.workspace):
+            full = EyecliError(
+                f"{shell.workspace}: the disk is full; nothing was published",
+                "free some space and run the same command again",
+            )
+            return report_error(full, shell.json)
         return report_unexpected(error, shell.json, debug)
     return result.exit_code
+
+
+def say_what_is_not_used(context: Any, config: Config) -> None:
+    """Warn of misspelt variables, and of a manifest that another command made."""
+    log = logging.getLogger("eyecli")
+    if context.parent:
+        commands = context.find_root().command.commands
+        for line in misspelt_variables(context, os.environ, commands):
+            log.warning("%s", line)
+    words = tuple(context.command_path.split()[1:])
+    if config.manifest and config.manifest[0] != words:
+        made_by, origin = config.manifest
+        log.warning("%s: settings of `eyecli %s`, not used here", origin.file, " ".join(made_by))
+
+
+def with_origin(error: UsageError, context: Any, config: Config) -> UsageError:
+    """Name the variable or file that a refused value comes from, where the message has its flag."""
+    said = set(error.message.replace(":", " ").split())
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name)
+        if said & set(parameter.opts) and source and source.name in ("ENVIRONMENT", "DEFAULT_MAP"):
+            origin = origin_of(context, parameter, source, config)
+            return UsageError(f"{origin}: {error.message}", error.hint)
+    return error
 
 
 def require_utf8(value: object) -> None:
@@ -272,36 +308,17 @@ def require_utf8(value: object) -> None:
             raise UsageError(f"{printable(str(value))} is not UTF-8", "rename it") from None
 
 
-def disk_is_full(workspace: Path) -> bool:
-    """Say whether the file system of the workspace has less than a megabyte left."""
+def disk_is_full(error: Exception, workspace: Path) -> bool:
+    """Say whether an error came from a full disk, or the workspace's has not a megabyte left."""
+    if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    if os.strerror(errno.ENOSPC) in str(error):
+        # As HDF5 says it.
+        return True
     folder = workspace.absolute()
     while not folder.exists():
         folder = folder.parent
     return shutil.disk_usage(folder).free < 2**20
-
-
-def printable(text: str) -> str:
-    """Escape what would move the cursor, change colours or start another line."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-
-
-@contextmanager
-def only_results_on_stdout() -> Iterator[int]:
-    """Send file descriptor 1 to stderr; yield a descriptor that is the real stdout.
-
-    Third-party code prints to stdout from Python and from C alike, so this is done below both.
-    """
-    sys.stdout.flush()
-    stdout = os.dup(1)
-    os.dup2(2, 1)
-    try:
-        yield stdout
-    finally:
-        sys.stdout.flush()
-        # What C code has printed is still in its own buffer.
-        ctypes.CDLL(None).fflush(None)
-        os.dup2(stdout, 1)
-        os.close(stdout)
 
 
 def write_result(stdout: int, result: Result, as_json: bool) -> None:
@@ -312,70 +329,3 @@ def write_result(stdout: int, result: Result, as_json: bool) -> None:
         text = "".join(f"{line}\n" for line in result.lines)
     with os.fdopen(os.dup(stdout), "w", encoding="utf-8", errors="surrogateescape") as stream:
         stream.write(text)
-
-
-def report_error(error: EyecliError, as_json: bool) -> int:
-    """Print one or two lines on stderr, the envelope on stdout with ``--json``."""
-    lines = [f"error: {printable(error.message)}"]
-    if error.hint:
-        lines.append(f"{HINT_INDENT}{printable(error.hint)}")
-    sys.stderr.write("\n".join(lines) + "\n")
-    if as_json:
-        envelope = {
-            "ok": False,
-            "error": {
-                "kind": error.kind,
-                "exit_code": error.exit_code,
-                "message": error.message,
-                "hint": error.hint,
-            },
-        }
-        # Whatever stdout's encoding; and if it is full, the exit code still tells.
-        with suppress(OSError), os.fdopen(os.dup(1), "w", encoding="utf-8",
-                                          errors="surrogateescape") as stream:  # fmt: skip
-            stream.write(json.dumps(envelope, indent=2, ensure_ascii=False) + "\n")
-    return error.exit_code
-
-
-def report_interrupt() -> int:
-    """Say that Ctrl-C was heard."""
-    sys.stderr.write("interrupted\n")
-    return 130
-
-
-def report_unexpected(error: Exception, as_json: bool, debug: bool) -> int:
-    """Turn what nobody foresaw into the same two lines; the traceback only with ``--debug``."""
-    if debug:
-        traceback.print_exc()
-    if isinstance(error, OSError) and error.filename is not None:
-        known = EyecliError(
-            f"{error.filename}: {error.strerror}",
-            "check the path and its permissions, or name another --workspace",
-        )
-    elif isinstance(error, OSError):
-        known = EyecliError(error.strerror or str(error))
-    else:
-        known = EyecliError(
-            f"unexpected {type(error).__name__}: {error}".splitlines()[0],
-            "run it again with --debug for the traceback, and please report it",
-        )
-    return report_error(known, as_json)
-
-
-class Lines(logging.Formatter):
-    """One event, one line, whatever ids and file names are in it."""
-
-    def format(self, record: logging.LogRecord) -> str:  # noqa: D102
-        return printable(super().format(record))
-
-
-def setup_logging(quiet: bool, verbose: bool) -> None:
-    """Log to stderr: plain lines on a terminal, with timestamps in batch jobs."""
-    level = logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO
-    handler = logging.StreamHandler(sys.stderr)
-    stamp = "" if sys.stderr.isatty() else "%(asctime)s "
-    handler.setFormatter(Lines(f"{stamp}%(message)s", "%Y-%m-%dT%H:%M:%S"))
-    logger = logging.getLogger("eyecli")
-    logger.handlers = [handler]
-    logger.setLevel(level)
-    logger.propagate = False

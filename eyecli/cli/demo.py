@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shlex
-import sys
 
 import typer
 
 from eyecli.cli.contract import Result, Shell, command
+from eyecli.cli.signals import INTERRUPTED
 from eyecli.errors import EyecliError
 
 app = typer.Typer(add_completion=False)
@@ -40,9 +40,10 @@ def demo(shell: Shell) -> Result:
 
     for step in STEPS:
         typed = shlex.join(["eyecli", *step])
-        sys.stderr.write(f"\n$ {typed}\n")
-        sys.stderr.flush()
+        shell.say(f"$ {typed}")
         code = run([*step, "--workspace", str(shell.workspace)])
+        if code >= INTERRUPTED:
+            return Result([], None, code)
         if code:
             raise EyecliError(f"`{typed}` ended with exit code {code}")
     report = resolve(shell.open(), "report/gaze")

@@ -1,9 +1,12 @@
-"""Streams that a job closed."""
+"""The standard streams: those that a job closed, and stdout kept for the result."""
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 def open_standard_streams() -> None:
@@ -12,4 +15,25 @@ def open_standard_streams() -> None:
         if getattr(sys, name) is None:
             # The lowest free descriptor is the one that is missing.
             os.open(os.devnull, os.O_RDWR)
-            setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115
+            stream = open(number, mode, closefd=False)  # noqa: SIM115
+            setattr(sys, name, stream)
+            setattr(sys, f"__{name}__", stream)
+
+
+@contextmanager
+def only_results_on_stdout() -> Iterator[int]:
+    """Send file descriptor 1 to stderr; yield a descriptor that is the real stdout.
+
+    Third-party code prints to stdout from Python and from C alike, so this is done below both.
+    """
+    sys.stdout.flush()
+    stdout = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield stdout
+    finally:
+        sys.stdout.flush()
+        # What C code has printed is still in its own buffer.
+        ctypes.CDLL(None).fflush(None)
+        os.dup2(stdout, 1)
+        os.close(stdout)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import logging
 from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 import eyecli
+from eyecli.cli.configuration import check_config
 
 # command -> (module that defines `app`, one-line help, help panel)
 COMMANDS = {
@@ -26,6 +28,8 @@ COMMANDS = {
         "Look after",
     ),
     "schema": ("eyecli.cli.schema", "Fields of raw layouts, with an example.", "Look after"),
+    "config": ("eyecli.cli.config", "Show every setting and where it comes from.", "Look after"),
+    "doctor": ("eyecli.cli.doctor", "Check the installation and the machine.", "Look after"),
     "completions": ("eyecli.cli.completions", "Completion file of a shell.", "Look after"),
 }
 
@@ -55,7 +59,14 @@ class LazyGroup(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: D102
         # Typer names near commands in its error only for those it holds eagerly.
         self.commands = {name: TyperCommand(name) for name in COMMANDS}
-        return super().resolve_command(ctx, args)
+        name, command, rest = super().resolve_command(ctx, args)
+        if "--help" in rest:
+            # Help is for those who are about to correct their files.
+            ctx.default_map = {}
+        elif name and name != "config" and ctx.obj:
+            for line in check_config(ctx.obj["config"], command, (name,), COMMANDS):
+                logging.getLogger("eyecli").warning("%s", line)
+        return name, command, rest
 
 
 def _version(wanted: bool) -> None:
@@ -70,7 +81,7 @@ app = typer.Typer(
     no_args_is_help=True,
     help=eyecli.__doc__,
     epilog="Exit codes: 0 done, 1 failed, 2 usage, 3 bad data, 4 a check said no, "
-    "5 something is missing, 130 Ctrl-C.",
+    "5 something is missing, 75 run the same command again, 130 Ctrl-C, 143 SIGTERM.",
 )
 
 

@@ -201,8 +201,9 @@ def _session(
                 crop = replace(shot, shift=(dx, dy))
                 image = render_eye(person, side, centre, target, crop, SIZE, rng)
                 names.append(f"{side}/s{subject:03d}_p{point:03d}_f{frame:02d}.png")
-                if not cv2.imwrite(str(folder / names[-1]), image[..., ::-1]):
-                    raise DataError(f"cannot write {folder / names[-1]}", "is the disk full?")
+                # OpenCV, when it writes itself, cannot say why it did not.
+                encoded = cv2.imencode(".png", image[..., ::-1])[1]
+                (folder / names[-1]).write_bytes(encoded.tobytes())
             rows.append((*names, f"s{subject:03d}", "1", *target_px, point))
     return rows
 

@@ -9,6 +9,7 @@ import msgspec
 
 from eyecli.errors import DataError, UsageError
 from eyecli.workspace.manifest import read_json, sha256_file
+from eyecli.workspace.space import require_space
 from eyecli.workspace.store import Artifact
 
 if TYPE_CHECKING:
@@ -80,6 +81,8 @@ def save_fold(folder: Path, model: keras.Model, facts: dict[str, Any]) -> None:
     """Write architecture, weights and facts; equal models give equal bytes."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / ARCHITECTURE).write_text(model.to_json(indent=1) + "\n")
+    # HDF5 prints a page of its own where the disk is full.
+    require_space(folder, 8 * model.count_params() + 2**20)
     model.save_weights(folder / WEIGHTS)
     (folder / FACTS).write_bytes(msgspec.json.encode(facts, order="deterministic") + b"\n")
 
