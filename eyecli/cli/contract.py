@@ -16,7 +16,7 @@ import shutil
 import sys
 import traceback
 import typing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,14 +36,14 @@ class Result:
     Attributes
     ----------
     lines
-        Printed to stdout by default: one reference a line.
+        Printed to stdout by default: one reference a line; those of an iterator as they come.
     document
         Printed to stdout with ``--json``.
     exit_code
         0, or 4 where a command that judges has published its report and says no.
     """
 
-    lines: Sequence[str]
+    lines: Iterable[str]
     document: Any
     exit_code: int = 0
 
@@ -299,13 +299,14 @@ def only_results_on_stdout() -> Iterator[int]:
 
 
 def write_result(stdout: int, result: Result, as_json: bool) -> None:
-    """Write lines, or the document as JSON."""
-    if as_json:
-        text = json.dumps(result.document, indent=2, ensure_ascii=False, default=str) + "\n"
-    else:
-        text = "".join(f"{line}\n" for line in result.lines)
-    with os.fdopen(os.dup(stdout), "w", encoding="utf-8", errors="surrogateescape") as stream:
-        stream.write(text)
+    """Write lines, each as soon as it is there, or the document as JSON."""
+    with os.fdopen(os.dup(stdout), "w", 1, encoding="utf-8", errors="surrogateescape") as stream:
+        if as_json:
+            text = json.dumps(result.document, indent=2, ensure_ascii=False, default=str)
+            stream.write(text + "\n")
+            return
+        for line in result.lines:
+            stream.write(f"{line}\n")
 
 
 def report_error(error: EyecliError, as_json: bool) -> int:

@@ -21,6 +21,7 @@ COMMANDS = {
     "check-ane": ("eyecli.cli.check_ane", "Neural Engine verdict for every op.", "Stages"),
     "evaluate": ("eyecli.cli.evaluate", "Metrics, intervals, baselines, report.", "Stages"),
     "workspace": ("eyecli.cli.workspace", "List, show, verify and name artifacts.", "Look after"),
+    "runs": ("eyecli.cli.runs", "Trainings in progress: list, show, follow, stop.", "Look after"),
     "completions": ("eyecli.cli.completions", "Completion file of a shell.", "Look after"),
 }
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from eyecli.errors import UsageError
 from eyecli.settings import setting
@@ -25,3 +26,7 @@ class TrainSettings:
                 raise UsageError(f"--{name.replace('_', '-')} {value}", f"use {least} or more")
         if not 0 < self.learning_rate < 1e6:
             raise UsageError(f"--learning-rate {self.learning_rate:g}", "use more than 0")
+
+    def result_params(self) -> dict[str, Any]:
+        """Return the fields that can change the result."""
+        return {name: value for name, value in asdict(self).items() if name != "fold"}
