@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
-import os
-import shutil
-import socket
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -104,19 +102,19 @@ def train(
             f"--fold {settings.fold}: {split.ref} has the folds 0 to {len(plan.partitions) - 1}"
         )
     inputs = {"prepared": prepared, "split": split}
-    work = Work("train", "model", task, None, asdict(settings), inputs, settings.seed)
+    params = settings.result_params()
+    training = Work("train", "model", task, None, params, inputs, settings.seed)
+    work = replace(training, params=params | {"fold": settings.fold})
 
     def build(folder: Path) -> Built:
         data = open_prepared(prepared)
-        # A folder a process: two jobs with the same work must not write into one journal.
-        job = f"{socket.gethostname()}-{os.getpid()}"
-        runs = root / "runs" / f"train-{task}-{memo_key(work)[:12]}" / job
-        runs.mkdir(parents=True, exist_ok=True)
+        key = memo_key(training)
+        runs = root / "runs" / f"train-{task}-{key[:12]}"
         chosen = range(len(plan.partitions)) if settings.fold == -1 else [settings.fold]
         load_keras()
         tools = trainer()
         summary = [
-            _train_fold(tools, data, plan, partition, settings, folder, runs)
+            _train_fold(tools, data, plan, partition, settings, folder, runs, key)
             for partition in chosen
         ]
         shared = ModelFile(data.setup, list(chosen))
@@ -136,6 +134,7 @@ def _train_fold(
     settings: TrainSettings,
     folder: Path,
     runs: Path,
+    key: str,
 ) -> dict[str, Any]:
     from eyecli.training.fit import fit, predict
     from eyecli.training.model import save_fold
@@ -145,10 +144,11 @@ def _train_fold(
     groups, part = groups_and_parts(prepared, split, partition)
     train_rows, val_rows = np.flatnonzero(part == "train"), np.flatnonzero(part == "val")
     learner = trainer.learner(prepared, train_rows, settings)
-    journal = runs / f"metrics-{partition:03d}.jsonl"
-    journal.unlink(missing_ok=True)
+    mine = fold_folder(runs, partition)
+    mine.mkdir(parents=True, exist_ok=True)
     label = f"fold {partition} of {len(split.partitions)}"
-    fit(learner, prepared.arrays, train_rows, val_rows, settings, journal, label)
+    history = fit(learner, prepared.arrays, train_rows, val_rows, settings, mine, label,
+                  lambda beat: None, f"{key} {partition}")  # fmt: skip
 
     def run(rows: np.ndarray) -> Outputs:
         return predict(learner.model, prepared.arrays, learner.names, rows, learner.scale)
@@ -157,7 +157,9 @@ def _train_fold(
     facts = trainer.finish(learner, prepared, rows, groups[rows], run, settings)
     target = fold_folder(folder, partition)
     save_fold(target, learner.model, facts)
-    shutil.copy(journal, target / "metrics.jsonl")
+    # Not a copy of the file in runs/, which another process with the same work may be writing.
+    lines = [json.dumps(metrics) + "\n" for metrics in history]
+    (target / "metrics.jsonl").write_text("".join(lines))
     parameters = int(learner.model.count_params())
     load_keras().utils.clear_session(free_memory=True)
     return {"parameters": parameters, "train": len(train_rows), "val": len(val_rows)}
