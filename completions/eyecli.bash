@@ -13,7 +13,7 @@ _eyecli() {
         'eyecli fetch') words='path sample --help' ;;
         'eyecli preprocess gaze') words='--eye-size --face-size --unit --screen-px --screen-cm --distance-cm --split --group --seed --unsafe-split --force --dry-run --workspace --json --quiet --verbose --debug --help' ;;
         'eyecli preprocess') words='gaze --help' ;;
-        'eyecli train gaze') words='--split --epochs --batch-size --learning-rate --seed --fold --inputs --head --force --dry-run --workspace --json --quiet --verbose --debug --help' ;;
+        'eyecli train gaze') words='--split --epochs --batch-size --learning-rate --schedule --accumulate --ema --precision --patience --keep --seed --fold --max-time --checkpoint-minutes --inputs --head --force --dry-run --workspace --json --quiet --verbose --debug --help' ;;
         'eyecli train') words='gaze --help' ;;
         'eyecli calibrate user') words='--model --fold --user --force --dry-run --workspace --json --quiet --verbose --debug --help' ;;
         'eyecli calibrate') words='user --help' ;;

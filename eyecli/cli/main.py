@@ -23,7 +23,7 @@ import typer
 
 from eyecli.cli.contract import report_error, report_interrupt, report_unexpected
 from eyecli.cli.tree import root_command
-from eyecli.errors import EyecliError, UsageError
+from eyecli.errors import EyecliError, RetryError, UsageError
 
 INTERRUPTED = 130
 ClickError: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         del os.environ[name]
     arguments = list(sys.argv[1:] if argv is None else argv)
     code = run(arguments)
-    if code == INTERRUPTED:
+    if code in (INTERRUPTED, RetryError.exit_code):
         # Everything is cleaned up; TensorFlow's threads would only trip over the interpreter's end.
         sys.stdout.flush()
         sys.stderr.flush()

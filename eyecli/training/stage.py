@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 import logging
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from eyecli.data.prepared import Prepared, groups_and_parts, open_prepared, read
 from eyecli.data.split import Split
 from eyecli.errors import UsageError
 from eyecli.progress import Beat
+from eyecli.training import checkpoint
 from eyecli.training.backend import load_keras, make_deterministic
 from eyecli.training.folds import (
     REFIT,
@@ -112,20 +113,23 @@ def train(
 
     Raises
     ------
+    RetryError
+        If a signal or the time limit stopped it, with a checkpoint.
     BusyError
         If another process trains one of the folds; all others are done then.
     """
     name = REFIT if refit_of else None
     work = model_work(task, prepared, split, settings, name)
     found = None if force else recall(root, work)
-    if found:
-        log.info("%s: already there (train)", found.ref)
-        model = Outcome(found, cached=True)
-    else:
-        job = _Job(root, work, trainer, prepared, split, settings, refit_of)
-        folds = _train_all(job, len(read_split(split).partitions), force)
-        model = merge_folds(root, work, folds, _refit_facts(refit_of), force=force)
-    return model, predictions(root, trainer, model.artifact, prepared, split, force=force)
+    with interruptible():
+        if found:
+            log.info("%s: already there (train)", found.ref)
+            model = Outcome(found, cached=True)
+        else:
+            job = _Job(root, work, trainer, prepared, split, settings, refit_of)
+            folds = _train_all(job, len(read_split(split).partitions), force)
+            model = merge_folds(root, work, folds, _refit_facts(refit_of), force=force)
+        return model, predictions(root, trainer, model.artifact, prepared, split, force=force)
 
 
 def _refit_facts(model: Artifact | None) -> dict[str, Any]:
@@ -165,8 +169,7 @@ def train_part(
     model = None if force else recall(root, work)
     if model is None:
         job = _Job(root, work, trainer, prepared, split, settings, None)
-        with interruptible():
-            fold = _train_fold(job, settings.fold, force)
+        fold = _train_fold(job, settings.fold, force)
         # Of two jobs that end together at least one sees the fold of the other.
         missing = missing_folds(root, work, count)
         if missing:
@@ -200,15 +203,14 @@ class _Job:
 def _train_all(job: _Job, count: int, force: bool) -> list[Artifact]:
     """Train all folds; those that other processes are at come last."""
     folds: dict[int, Artifact] = {}
-    with interruptible():
-        for last_round in (False, True):
-            for partition in sorted(set(range(count)) - folds.keys()):
-                try:
-                    folds[partition] = _train_fold(job, partition, force).artifact
-                except BusyError as busy:
-                    if last_round:
-                        raise
-                    log.info("%s", busy.message)
+    for last_round in (False, True):
+        for partition in sorted(set(range(count)) - folds.keys()):
+            try:
+                folds[partition] = _train_fold(job, partition, force).artifact
+            except BusyError as busy:
+                if last_round:
+                    raise
+                log.info("%s", busy.message)
     return [folds[partition] for partition in range(count)]
 
 
@@ -227,13 +229,15 @@ def _train_fold(job: _Job, partition: int, force: bool) -> Outcome:
         fold=partition, folds=len(plan.partitions),
     )  # fmt: skip
 
-    with running(runs, run, f"{run.task} {label}") as beat:
+    with running(runs, run, f"{run.task} {label}") as beat, interruptible():
+        if force:
+            checkpoint.remove(runs)
 
         def build(folder: Path) -> Built:
             load_keras()
             facts = _fit_fold(
                 job.trainer(), open_prepared(job.prepared), plan, partition, job.settings,
-                fold_folder(folder, partition), runs, label, beat,
+                fold_folder(folder, partition), runs, label, beat, run.key,
             )  # fmt: skip
             return Built(summary={**facts, "command": job.command})
 
@@ -250,6 +254,7 @@ def _fit_fold(
     runs: Path,
     label: str,
     beat: Callable[[Beat], None],
+    identity: str,
 ) -> dict[str, Any]:
     from eyecli.training.fit import fit, predict
     from eyecli.training.model import save_fold
@@ -259,9 +264,8 @@ def _fit_fold(
     groups, part = groups_and_parts(prepared, split, partition)
     train_rows, val_rows = np.flatnonzero(part == "train"), np.flatnonzero(part == "val")
     learner = trainer.learner(prepared, train_rows, settings)
-    journal = runs / METRICS
-    journal.unlink(missing_ok=True)
-    fit(learner, prepared.arrays, train_rows, val_rows, settings, journal, label)
+    history = fit(learner, prepared.arrays, train_rows, val_rows, settings, runs, label, beat,
+                  identity)  # fmt: skip
 
     def run(rows: np.ndarray) -> Outputs:
         return predict(learner.model, prepared.arrays, learner.names, rows, learner.scale)
@@ -269,7 +273,9 @@ def _fit_fold(
     rows = np.flatnonzero(part != "test")
     facts = trainer.finish(learner, prepared, rows, groups[rows], run, settings)
     save_fold(target, learner.model, facts)
-    shutil.copy(journal, target / METRICS)
+    # Not a copy of the file in runs/, which another process that took over may be writing.
+    lines = [json.dumps(metrics) + "\n" for metrics in history]
+    (target / METRICS).write_text("".join(lines))
     parameters = int(learner.model.count_params())
     load_keras().utils.clear_session(free_memory=True)
     return {"parameters": parameters, "train": len(train_rows), "val": len(val_rows)}

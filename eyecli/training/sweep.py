@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from eyecli.errors import EyecliError, RetryError, UsageError, suggest
+from eyecli.training.interrupt import interruptible, stopped
 from eyecli.training.settings import TrainSettings
 from eyecli.workspace.lease import BusyError
 
@@ -113,25 +114,22 @@ def each(settings: Sequence[Setting], run: Callable[[Any], T]) -> list[T | Eyecl
         If this process is to end: the rest is not begun.
     """
     results: list[T | EyecliError] = []
-    for number, one in enumerate(settings):
-        if len(settings) > 1:
-            log.info("training %d of %d: %s", number + 1, len(settings), one.label)
-        try:
-            results.append(run(one.settings))
-            continue
-        except EyecliError as error:
-            if len(settings) == 1 or (
-                isinstance(error, RetryError) and not isinstance(error, BusyError)
-            ):
-                raise
-            failed = error
-        except Exception as error:
-            # Out of memory at a large batch size, for instance: small ones may still do.
-            if len(settings) == 1:
-                raise
-            failed = EyecliError(f"unexpected {type(error).__name__}: {error}".splitlines()[0])
-        log.warning("FAILED %s: %s", one.label, failed.message)
-        results.append(failed)
+    # One time limit for all of them.
+    with interruptible():
+        for number, one in enumerate(settings):
+            if len(settings) > 1:
+                log.info("training %d of %d: %s", number + 1, len(settings), one.label)
+            try:
+                results.append(run(one.settings))
+            except Exception as error:
+                ending = isinstance(error, RetryError) and not isinstance(error, BusyError)
+                if len(settings) == 1 or ending or stopped():
+                    raise
+                # Out of memory at a large batch size, for instance: small ones may still do.
+                unexpected = f"unexpected {type(error).__name__}: {error}".splitlines()[0]
+                failed = error if isinstance(error, EyecliError) else EyecliError(unexpected)
+                log.warning("FAILED %s: %s", one.label, failed.message)
+                results.append(failed)
     return results
 
 
