@@ -3,7 +3,7 @@ _eyecli() {
     local current=${COMP_WORDS[COMP_CWORD]} path=eyecli words= i
     for ((i = 1; i < COMP_CWORD; i++)); do
         case "$path ${COMP_WORDS[i]}" in
-            'eyecli demo' | 'eyecli fetch path' | 'eyecli fetch sample' | 'eyecli fetch' | 'eyecli preprocess gaze' | 'eyecli preprocess' | 'eyecli train gaze' | 'eyecli train' | 'eyecli calibrate user' | 'eyecli calibrate' | 'eyecli export coreml' | 'eyecli export' | 'eyecli check-ane' | 'eyecli evaluate' | 'eyecli workspace ls' | 'eyecli workspace show' | 'eyecli workspace path' | 'eyecli workspace lineage' | 'eyecli workspace verify' | 'eyecli workspace alias' | 'eyecli workspace' | 'eyecli completions') path="$path ${COMP_WORDS[i]}" ;;
+            'eyecli demo' | 'eyecli fetch path' | 'eyecli fetch sample' | 'eyecli fetch' | 'eyecli preprocess gaze' | 'eyecli preprocess' | 'eyecli train gaze' | 'eyecli train' | 'eyecli calibrate user' | 'eyecli calibrate' | 'eyecli export coreml' | 'eyecli export' | 'eyecli check-ane' | 'eyecli evaluate' | 'eyecli workspace ls' | 'eyecli workspace show' | 'eyecli workspace path' | 'eyecli workspace lineage' | 'eyecli workspace verify' | 'eyecli workspace alias' | 'eyecli workspace' | 'eyecli runs ls' | 'eyecli runs show' | 'eyecli runs tail' | 'eyecli runs stop' | 'eyecli runs' | 'eyecli completions') path="$path ${COMP_WORDS[i]}" ;;
         esac
     done
     case "$path" in
@@ -13,11 +13,11 @@ _eyecli() {
         'eyecli fetch') words='path sample --help' ;;
         'eyecli preprocess gaze') words='--eye-size --face-size --unit --screen-px --screen-cm --distance-cm --split --group --seed --unsafe-split --force --dry-run --workspace --json --quiet --verbose --debug --help' ;;
         'eyecli preprocess') words='gaze --help' ;;
-        'eyecli train gaze') words='--split --epochs --batch-size --learning-rate --schedule --accumulate --ema --precision --patience --keep --seed --fold --max-time --checkpoint-minutes --inputs --head --force --dry-run --workspace --json --quiet --verbose --debug --help' ;;
+        'eyecli train gaze') words='--split --seeds --sweep --epochs --batch-size --learning-rate --schedule --accumulate --ema --precision --patience --keep --seed --fold --max-time --checkpoint-minutes --inputs --head --force --dry-run --workspace --json --quiet --verbose --debug --help' ;;
         'eyecli train') words='gaze --help' ;;
         'eyecli calibrate user') words='--model --fold --user --force --dry-run --workspace --json --quiet --verbose --debug --help' ;;
         'eyecli calibrate') words='user --help' ;;
-        'eyecli export coreml') words='--fold --deployment-target --force --dry-run --workspace --json --quiet --verbose --debug --help' ;;
+        'eyecli export coreml') words='--refit-all --fold --deployment-target --force --dry-run --workspace --json --quiet --verbose --debug --help' ;;
         'eyecli export') words='coreml --help' ;;
         'eyecli check-ane') words='--force --dry-run --workspace --json --quiet --verbose --debug --help' ;;
         'eyecli evaluate') words='--calibration-points --force --dry-run --workspace --json --quiet --verbose --debug --help' ;;
@@ -28,8 +28,13 @@ _eyecli() {
         'eyecli workspace verify') words='--workspace --json --quiet --verbose --debug --help' ;;
         'eyecli workspace alias') words='--workspace --json --quiet --verbose --debug --help' ;;
         'eyecli workspace') words='ls show path lineage verify alias --help' ;;
+        'eyecli runs ls') words='--workspace --json --quiet --verbose --debug --help' ;;
+        'eyecli runs show') words='--workspace --json --quiet --verbose --debug --help' ;;
+        'eyecli runs tail') words='--lines --follow --workspace --json --quiet --verbose --debug --help' ;;
+        'eyecli runs stop') words='--workspace --json --quiet --verbose --debug --help' ;;
+        'eyecli runs') words='ls show tail stop --help' ;;
         'eyecli completions') words='--workspace --json --quiet --verbose --debug --help' ;;
-        eyecli) words='demo fetch preprocess train calibrate export check-ane evaluate workspace completions --version --help' ;;
+        eyecli) words='demo fetch preprocess train calibrate export check-ane evaluate workspace runs completions --version --help' ;;
     esac
     COMPREPLY=($(compgen -W "$words" -- "$current"))
     if [[ ${#COMPREPLY[@]} -eq 0 ]]; then

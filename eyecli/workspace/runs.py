@@ -142,7 +142,6 @@ def running(folder: Path, run: Run, what: str) -> Iterator[Callable[[Beat], None
             started=datetime.now(UTC).isoformat(timespec="seconds"),
         )  # fmt: skip
         write_atomic(folder / RUN, canonical(run) + b"\n")
-        (folder / HEARTBEAT).unlink(missing_ok=True)
         latest: list[Heartbeat] = []
         lost, ended = threading.Event(), threading.Event()
 
