@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import logging
 import shlex
 import shutil
+from contextlib import suppress
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,8 @@ from eyecli.workspace.references import resolve
 from eyecli.workspace.stage import Built, Outcome, run_stage
 from eyecli.workspace.store import Artifact, families, load, versions
 from eyecli.workspace.verify import require_whole
+
+log = logging.getLogger(__name__)
 
 # The name of what is trained on all groups, so that `@latest` stays what can be evaluated.
 REFIT = "refit"
@@ -163,7 +167,20 @@ def find_model(
         raise _incomplete(root, artifact)
     if artifact.manifest.kind == also:
         return artifact
-    return resolve(root, artifact.ref, "model", task)
+    model = resolve(root, artifact.ref, "model", task)
+    if text is None:
+        _warn_of_newer_folds(root, model)
+    return model
+
+
+def _warn_of_newer_folds(root: Path, model: Artifact) -> None:
+    """Say so if the latest model is older than the folds of one that is not whole yet."""
+    family_ref = f"fold/{model.manifest.task}"
+    known = versions(root, family_ref)
+    with suppress(DataError):
+        fold = load(root, family_ref, known[-1]) if known else None
+        if fold and fold.manifest.ended > model.manifest.ended and not _model_of(root, fold):
+            log.warning("WARNING: %s is older: %s", model.ref, _incomplete(root, fold).message)
 
 
 def _fold_instead(root: Path, text: str | None, task: str | None) -> Artifact | None:
@@ -176,26 +193,32 @@ def _fold_instead(root: Path, text: str | None, task: str | None) -> Artifact | 
     return load(root, folds[0], versions(root, folds[0])[-1]) if folds else None
 
 
-def _incomplete(root: Path, fold: Artifact) -> DataError:
-    """Say which folds a fold's model lacks."""
+def _work_of(root: Path, fold: Artifact) -> Work:
+    """Return the work of the model that a fold belongs to."""
     manifest = fold.manifest
-    prepared, split = input_of(root, fold, "prepared"), input_of(root, fold, "split")
     params = {key: value for key, value in manifest.params.items() if key != "partition"}
-    inputs = {"prepared": prepared, "split": split}
-    work = Work("train", "model", manifest.task, manifest.name, params, inputs, manifest.seed)
-    command = in_workspace(root, manifest.summary["command"])
-    model = recall(root, work)
+    inputs = {role: input_of(root, fold, role) for role in ("prepared", "split")}
+    return Work("train", "model", manifest.task, manifest.name, params, inputs, manifest.seed)
+
+
+def _model_of(root: Path, fold: Artifact) -> Artifact | None:
+    return recall(root, _work_of(root, fold))
+
+
+def _incomplete(root: Path, fold: Artifact) -> DataError:
+    """Say why a fold is no model, and which folds the model lacks."""
+    model = _model_of(root, fold)
     if model:
         return DataError(f"{fold.ref} is one fold of {model.ref}", f"name {model.ref}")
-    missing = missing_folds(root, work, len(read_split(split).partitions))
+    split = input_of(root, fold, "split")
+    missing = missing_folds(root, _work_of(root, fold), len(read_split(split).partitions))
+    command = in_workspace(root, fold.manifest.summary["command"])
     if not missing:
         return DataError(f"{fold.ref} is one fold: all are there, but not merged", command)
+    verb, comment = ("is", "") if len(missing) == 1 else ("are", "  # or one a job:")
     return DataError(
-        f"{fold.ref} is one fold: {name_folds(missing)} of {split.ref} "
-        f"{'is' if len(missing) == 1 else 'are'} missing",
-        f"{command} --fold {missing[0]}"
-        if len(missing) == 1
-        else f"{command}  # or one a job: --fold {missing[0]}",
+        f"{fold.ref} is one fold: {name_folds(missing)} of {split.ref} {verb} missing",
+        f"{command}{comment} --fold {missing[0]}",
     )
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -14,26 +12,20 @@ import numpy as np
 from eyecli.data.prepared import Prepared, groups_and_parts, open_prepared, read_split, write_table
 from eyecli.data.split import Split
 from eyecli.errors import UsageError
-from eyecli.progress import Beat
-from eyecli.training import checkpoint
-from eyecli.training.backend import load_keras, make_deterministic
+from eyecli.training.backend import load_keras
+from eyecli.training.fold import Job, train_all, train_fold
 from eyecli.training.folds import (
     REFIT,
     fold_work,
-    in_workspace,
     merge_folds,
     missing_folds,
     model_work,
-    run_folder,
-    train_command,
 )
 from eyecli.training.interrupt import interruptible
-from eyecli.training.model import fold_folder, load_fold, read_facts, read_model
+from eyecli.training.model import load_fold, read_facts, read_model
 from eyecli.training.settings import TrainSettings
-from eyecli.workspace.lease import BusyError
 from eyecli.workspace.lineage import input_of
-from eyecli.workspace.memo import Work, memo_key, recall
-from eyecli.workspace.runs import METRICS, Run, running
+from eyecli.workspace.memo import Work, recall
 from eyecli.workspace.stage import Built, Outcome, run_stage
 from eyecli.workspace.store import Artifact
 
@@ -126,8 +118,8 @@ def train(
             log.info("%s: already there (train)", found.ref)
             model = Outcome(found, cached=True)
         else:
-            job = _Job(root, work, trainer, prepared, split, settings, refit_of)
-            folds = _train_all(job, len(read_split(split).partitions), force)
+            job = Job(root, work, trainer, prepared, split, settings, refit_of)
+            folds = train_all(job, len(read_split(split).partitions), force)
             model = merge_folds(root, work, folds, _refit_facts(refit_of), force=force)
         return model, predictions(root, trainer, model.artifact, prepared, split, force=force)
 
@@ -168,8 +160,8 @@ def train_part(
     work = model_work(task, prepared, split, settings)
     model = None if force else recall(root, work)
     if model is None:
-        job = _Job(root, work, trainer, prepared, split, settings, None)
-        fold = _train_fold(job, settings.fold, force)
+        job = Job(root, work, trainer, prepared, split, settings, None)
+        fold = train_fold(job, settings.fold, force)
         # Of two jobs that end together at least one sees the fold of the other.
         missing = missing_folds(root, work, count)
         if missing:
@@ -178,107 +170,6 @@ def train_part(
         merge_folds(root, work, [fold for fold in folds if fold], {})
     outcome, _ = train(root, task, trainer, prepared, split, settings)
     return outcome, []
-
-
-@dataclass(frozen=True)
-class _Job:
-    """What the folds of one training share."""
-
-    root: Path
-    work: Work
-    trainer: Callable[[], Trainer]
-    prepared: Artifact
-    split: Artifact
-    settings: TrainSettings
-    refit_of: Artifact | None
-
-    @property
-    def command(self) -> str:
-        """The line that trains it, but for the workspace."""
-        if self.refit_of:
-            return f"eyecli export coreml {self.refit_of.ref} --refit-all"
-        return train_command(self.work.task, self.prepared, self.split, self.settings)
-
-
-def _train_all(job: _Job, count: int, force: bool) -> list[Artifact]:
-    """Train all folds; those that other processes are at come last."""
-    folds: dict[int, Artifact] = {}
-    for last_round in (False, True):
-        for partition in sorted(set(range(count)) - folds.keys()):
-            try:
-                folds[partition] = _train_fold(job, partition, force).artifact
-            except BusyError as busy:
-                if last_round:
-                    raise
-                log.info("%s", busy.message)
-    return [folds[partition] for partition in range(count)]
-
-
-def _train_fold(job: _Job, partition: int, force: bool) -> Outcome:
-    work = fold_work(job.work, partition)
-    found = None if force else recall(job.root, work)
-    if found:
-        log.info("%s: already there (train, fold %d)", found.ref, partition)
-        return Outcome(found, cached=True)
-    plan = read_split(job.split)
-    label = f"fold {partition} of {len(plan.partitions)}"
-    runs = fold_folder(run_folder(job.root, job.work), partition)
-    run = Run(
-        command=in_workspace(job.root, job.command), stage=work.stage, task=work.task,
-        key=memo_key(work), inputs={"prepared": job.prepared.ref, "split": job.split.ref},
-        fold=partition, folds=len(plan.partitions),
-    )  # fmt: skip
-
-    with running(runs, run, f"{run.task} {label}") as beat, interruptible():
-        if force:
-            checkpoint.remove(runs)
-
-        def build(folder: Path) -> Built:
-            load_keras()
-            facts = _fit_fold(
-                job.trainer(), open_prepared(job.prepared), plan, partition, job.settings,
-                fold_folder(folder, partition), runs, label, beat, run.key,
-            )  # fmt: skip
-            return Built(summary={**facts, "command": job.command})
-
-        return run_stage(job.root, work, build, force=force)
-
-
-def _fit_fold(
-    trainer: Trainer,
-    prepared: Prepared,
-    split: Split,
-    partition: int,
-    settings: TrainSettings,
-    target: Path,
-    runs: Path,
-    label: str,
-    beat: Callable[[Beat], None],
-    identity: str,
-) -> dict[str, Any]:
-    from eyecli.training.fit import fit, predict
-    from eyecli.training.model import save_fold
-
-    # Every fold gets its own weights and its own order, the same whichever folds are trained.
-    make_deterministic((settings.seed * 1000 + partition) % 2**32)
-    groups, part = groups_and_parts(prepared, split, partition)
-    train_rows, val_rows = np.flatnonzero(part == "train"), np.flatnonzero(part == "val")
-    learner = trainer.learner(prepared, train_rows, settings)
-    history = fit(learner, prepared.arrays, train_rows, val_rows, settings, runs, label, beat,
-                  identity)  # fmt: skip
-
-    def run(rows: np.ndarray) -> Outputs:
-        return predict(learner.model, prepared.arrays, learner.names, rows, learner.scale)
-
-    rows = np.flatnonzero(part != "test")
-    facts = trainer.finish(learner, prepared, rows, groups[rows], run, settings)
-    save_fold(target, learner.model, facts)
-    # Not a copy of the file in runs/, which another process that took over may be writing.
-    lines = [json.dumps(metrics) + "\n" for metrics in history]
-    (target / METRICS).write_text("".join(lines))
-    parameters = int(learner.model.count_params())
-    load_keras().utils.clear_session(free_memory=True)
-    return {"parameters": parameters, "train": len(train_rows), "val": len(val_rows)}
 
 
 def predictions(

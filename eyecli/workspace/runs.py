@@ -170,14 +170,15 @@ def running(folder: Path, run: Run, what: str) -> Iterator[Callable[[Beat], None
         try:
             yield beat
             state = "done"
-        except (RetryError, KeyboardInterrupt):
+        except RetryError:
             state = "interrupted"
             raise
-        except EyecliError as error:
-            message = error.message
+        except Exception as error:
+            told = isinstance(error, EyecliError)
+            message = str(error) if told else f"{type(error).__name__}: {error}".splitlines()[0]
             raise
-        except BaseException as error:
-            message = f"{type(error).__name__}: {error}".splitlines()[0]
+        except BaseException:
+            state = "interrupted"
             raise
         finally:
             ended.set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -165,6 +166,21 @@ def test_missing_folds_are_named_with_the_line_that_trains_them(
             find_model(bench.root, text)
     else:
         assert find_model(bench.root, text).ref == model.ref
+
+
+def test_a_model_that_is_older_than_unfinished_folds_is_said_to_be(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(4):
+        bench.fold(number)
+    model = bench.merge()
+    assert find_model(bench.root, None) == model and not caplog.text
+    bench.work = replace(bench.work, seed=1)
+    while (fold := bench.fold(2, force=True)).manifest.ended == model.manifest.ended:
+        time.sleep(0.1)
+    assert find_model(bench.root, "model/gaze@v1") == model and not caplog.text
+    assert find_model(bench.root, None) == model
+    assert f"model/gaze@v1 is older: {fold.ref} is one fold: folds 0, 1, 3 of" in caplog.text
 
 
 def test_a_workspace_without_folds_says_what_it_said(bench: Bench) -> None:
