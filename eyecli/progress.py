@@ -6,6 +6,7 @@ import logging
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 log = logging.getLogger(__name__)
@@ -13,6 +14,30 @@ log = logging.getLogger(__name__)
 Item = TypeVar("Item")
 # A batch job's log wants a sign of life, not a line an item.
 SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Beat:
+    """How far a training is: a sign of life after every batch.
+
+    Attributes
+    ----------
+    epoch, epochs
+        The running epoch, 1 for the first, and how many there are.
+    batch, batches
+        Batches done of it, and how many it has.
+    seconds_left
+        An estimate for the rest of this training.
+    waited
+        Share of the time of the training steps that was spent waiting for data.
+    """
+
+    epoch: int
+    epochs: int
+    batch: int
+    batches: int
+    seconds_left: float
+    waited: float = 0.0
 
 
 def track(items: Sequence[Item], label: str) -> Iterator[Item]:

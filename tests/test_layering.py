@@ -22,8 +22,10 @@ HEAVY = {"tensorflow", "keras", "coremltools", "mediapipe", "cv2", "pandas", "ma
          "scipy", "skimage", "jax", "torch"}  # fmt: skip
 # Modules whose whole point is the library; others import them inside the function that needs them.
 ALLOWED = {
-    "data/loader.py": ({"keras"}, "a loader is a keras.utils.PyDataset"),
-    "training/fit.py": ({"keras"}, "callbacks and a learner around a keras.Model"),
+    "training/fit.py": ({"keras"}, "a learner around a keras.Model"),
+    "training/loop.py": ({"keras"}, "steps of a keras.Model"),
+    "training/precision.py": ({"keras"}, "a keras.Model from another"),
+    "training/schedules.py": ({"keras"}, "a schedule and an optimizer of Keras"),
     "tasks/gaze/model.py": ({"keras"}, "layers of the network"),
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -130,12 +130,12 @@ def _locate(shell: Shell, text: str) -> Path:
 
 def _base_model(shell: Shell, reference: str | None) -> Artifact | None:
     """Return the base model; None if none is named and none is in the workspace."""
-    from eyecli.workspace.references import resolve
+    from eyecli.training.folds import find_model
     from eyecli.workspace.store import versions
 
     if reference is None and not versions(shell.workspace, f"model/{TASK}"):
         return None
-    artifact = resolve(shell.open(), reference, "model", TASK)
+    artifact = find_model(shell.open(), reference, TASK)
     shell.say_input(reference, artifact.ref)
     return artifact
 

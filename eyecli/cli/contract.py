@@ -14,7 +14,7 @@ import logging
 import os
 import shutil
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -36,14 +36,14 @@ class Result:
     Attributes
     ----------
     lines
-        Printed to stdout by default: one reference a line.
+        Printed to stdout by default: one reference a line; those of an iterator as they come.
     document
         Printed to stdout with ``--json``.
     exit_code
         0, or 4 where a command that judges has published its report and says no.
     """
 
-    lines: Sequence[str]
+    lines: Iterable[str]
     document: Any
     exit_code: int = 0
 
@@ -322,10 +322,11 @@ def disk_is_full(error: Exception, workspace: Path) -> bool:
 
 
 def write_result(stdout: int, result: Result, as_json: bool) -> None:
-    """Write lines, or the document as JSON."""
-    if as_json:
-        text = json.dumps(result.document, indent=2, ensure_ascii=False, default=str) + "\n"
-    else:
-        text = "".join(f"{line}\n" for line in result.lines)
-    with os.fdopen(os.dup(stdout), "w", encoding="utf-8", errors="surrogateescape") as stream:
-        stream.write(text)
+    """Write lines, each as soon as it is there, or the document as JSON."""
+    with os.fdopen(os.dup(stdout), "w", 1, encoding="utf-8", errors="surrogateescape") as stream:
+        if as_json:
+            text = json.dumps(result.document, indent=2, ensure_ascii=False, default=str)
+            stream.write(text + "\n")
+            return
+        for line in result.lines:
+            stream.write(f"{line}\n")

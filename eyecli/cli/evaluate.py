@@ -13,9 +13,10 @@ from eyecli.cli.options import Reference
 from eyecli.evaluation.require import check_requirements, parse_requirement
 from eyecli.evaluation.stage import EvaluateSettings, evaluate
 from eyecli.tasks.base import load_task
+from eyecli.training.folds import find_model
+from eyecli.training.refit import require_tested
 from eyecli.training.stage import predictions
 from eyecli.workspace.lineage import input_of
-from eyecli.workspace.references import resolve
 
 log = logging.getLogger(__name__)
 
@@ -48,8 +49,9 @@ def evaluate_model(
     """
     requirements = [parse_requirement(text) for text in require or []]
     root = shell.open()
-    artifact = resolve(root, model, "model")
+    artifact = find_model(root, model)
     shell.say_input(model, artifact.ref)
+    require_tested(artifact)
     prepared, split = input_of(root, artifact, "prepared"), input_of(root, artifact, "split")
     if shell.dry_run:
         line = f"would evaluate {artifact.ref} on {prepared.ref}, {split.ref}"

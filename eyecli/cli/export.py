@@ -2,30 +2,48 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from eyecli.cli.contract import Result, Shell, command, group, published
 from eyecli.cli.options import Reference
 from eyecli.coreml.stage import ExportSettings, export_head, export_model
+from eyecli.errors import UsageError
 from eyecli.tasks.base import load_task
+from eyecli.training.folds import find_model
 from eyecli.training.model import choose_fold
+from eyecli.training.refit import refit
 from eyecli.workspace.lineage import input_of
-from eyecli.workspace.references import resolve
 
 app = group("A model to a verified Core ML package.")
 
 
 @command(app, "coreml", settings=(ExportSettings,))
-def coreml(shell: Shell, settings: ExportSettings, model: Reference = None) -> Result:
+def coreml(
+    shell: Shell,
+    settings: ExportSettings,
+    model: Reference = None,
+    refit_all: Annotated[
+        bool,
+        typer.Option(
+            "--refit-all",
+            help="Train the same settings once more on all groups and export that; the figures "
+            "stay those of the cross-validated model.",
+        ),
+    ] = False,
+) -> Result:
     """Convert a model, or a user's head, to an .mlpackage and verify it on this machine.
 
     float16, uint8 images with the scaling folded in. The exported program is executed on
     validation samples and compared with Keras; if it differs, nothing is published (exit code 4).
     """
     root = shell.open()
-    artifact = resolve(root, model, None if model and not model.startswith("@") else "model")
+    artifact = find_model(root, model, also="head")
     shell.say_input(model, artifact.ref)
-    if artifact.manifest.kind != "head":
-        artifact = resolve(root, model, "model")
-    if artifact.manifest.kind == "model":
+    if refit_all and (artifact.manifest.kind == "head" or settings.fold != -1):
+        raise UsageError("--refit-all is for models, without --fold", "leave one of them out")
+    if artifact.manifest.kind == "model" and not refit_all:
         choose_fold(artifact, settings.fold)
     if shell.dry_run:
         line = f"would export {artifact.ref}"
@@ -33,6 +51,9 @@ def coreml(shell: Shell, settings: ExportSettings, model: Reference = None) -> R
     if artifact.manifest.kind == "head":
         return published(export_head(root, artifact, force=shell.force))
     task = load_task(artifact.manifest.task)
+    if refit_all:
+        artifact = refit(root, task.module(task.learning), task.train, artifact).artifact
+        shell.say(f"trained on all groups: {artifact.ref}")
     prepared, split = input_of(root, artifact, "prepared"), input_of(root, artifact, "split")
     outcome = export_model(
         root, task.module(task.exporting), artifact, prepared, split, settings, force=shell.force

@@ -31,7 +31,7 @@ from eyecli.cli.signals import (
     let_sigterm_be,
 )
 from eyecli.cli.tree import root_command
-from eyecli.errors import EyecliError, UsageError
+from eyecli.errors import EyecliError, RetryError, UsageError
 
 ClickError: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 
@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = list(sys.argv[1:] if argv is None else argv)
     code = run(arguments)
     let_sigterm_be()
-    if code in (INTERRUPTED, TERMINATED):
+    if code in (INTERRUPTED, TERMINATED, RetryError.exit_code):
         # Everything is cleaned up; TensorFlow's threads would only trip over the interpreter's end.
         leave(code)
     sys.exit(code)

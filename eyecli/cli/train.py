@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,11 +12,15 @@ from eyecli.cli.options import Reference
 from eyecli.data.plan import SplitSettings
 from eyecli.data.prepare import require_fit, split_prepared
 from eyecli.data.split import parse_scheme
+from eyecli.errors import EyecliError
 from eyecli.tasks.base import NAMES, Task, load_task
+from eyecli.training.folds import name_folds, state
 from eyecli.training.settings import TrainSettings
-from eyecli.training.stage import train
+from eyecli.training.stage import train, train_part
+from eyecli.training.sweep import Setting, each, grid, worst
 from eyecli.workspace.references import resolve
 from eyecli.workspace.splits import chosen_split
+from eyecli.workspace.stage import Outcome
 from eyecli.workspace.store import Artifact
 
 app = group("Prepared arrays to a model and predictions.")
@@ -28,7 +32,8 @@ def _register(task: Task) -> None:
         task.name,
         settings=(task.train,),
         help=f"{task.title}: train a model for every partition of the split.\n\n"
-        "Prints the model; predictions of what each fold has not seen are published beside it.",
+        "Prints the model; predictions of what each fold has not seen are published beside it. "
+        "With --fold prints the fold, and the model once all folds are there.",
     )
     def train_task(
         shell: Shell,
@@ -41,23 +46,85 @@ def _register(task: Task) -> None:
                 "split of the same data. That of the preparation by default."
             ),
         ] = None,
+        seeds: Annotated[
+            str | None,
+            typer.Option(help="Train once with every seed of first..last, such as 0..4."),
+        ] = None,
+        sweep: Annotated[
+            list[str] | None,
+            typer.Option(
+                metavar="KEY=a,b",
+                help="Train once with every value of a setting, such as learning-rate=1e-3,3e-3; "
+                "may be repeated for a grid.",
+            ),
+        ] = None,
     ) -> Result:
         root = shell.open()
         data = resolve(root, prepared, "prepared", task.name)
         shell.say_input(prepared, data.ref)
         chosen, scheme = _choose_split(root, data, split)
+        wanted = grid(settings, seeds, sweep or [])
         if shell.dry_run:
-            what = f"a new split {scheme} like {chosen.ref}" if scheme else chosen.ref
-            line = f"would train on {data.ref} with {what}"
-            return Result([line], {"prepared": data.ref, "split": chosen.ref, "scheme": scheme})
+            return _plan(root, task, data, chosen, scheme, wanted)
         if scheme:
+            # One split for all seeds: what is compared is tested on the same rows.
             chosen = _split_anew(root, data, chosen, scheme, settings.seed)
         shell.say(f"split: {chosen.ref} ({chosen.manifest.summary['scheme']})")
-        model, predicted = train(
-            root, task.name, task.module(task.learning), data, chosen, settings, force=shell.force
+
+        def run(one: TrainSettings) -> Outcome:
+            return _train(shell, root, task, data, chosen, one)
+
+        return _report(wanted, each(wanted, run))
+
+
+def _train(
+    shell: Shell, root: Path, task: Task, data: Artifact, split: Artifact, settings: TrainSettings
+) -> Outcome:
+    trainer = task.module(task.learning)
+    if settings.fold != -1:
+        made, missing = train_part(
+            root, task.name, trainer, data, split, settings, force=shell.force
         )
-        shell.say(f"predictions: {predicted.artifact.ref}")
-        return published(model)
+        if missing:
+            shell.say(f"{made.artifact.ref}: {name_folds(missing)} of {split.ref} still missing")
+        return made
+    model, predicted = train(root, task.name, trainer, data, split, settings, force=shell.force)
+    shell.say(f"predictions: {predicted.artifact.ref}")
+    return model
+
+
+def _report(wanted: list[Setting], results: list[Outcome | EyecliError]) -> Result:
+    made = [found for found in results if isinstance(found, Outcome)]
+    failed = [found for found in results if isinstance(found, EyecliError)]
+    if not made:
+        raise next(error for error in failed if error.exit_code == worst(failed))
+    result = published(*made, exit_code=worst(failed))
+    if len(wanted) == 1:
+        return result
+    documents = result.document if isinstance(result.document, list) else [result.document]
+    errors: list[Any] = [{"ok": False, "error": error.message} for error in failed]
+    return Result(result.lines, documents + errors, result.exit_code)
+
+
+def _plan(
+    root: Path,
+    task: Task,
+    prepared: Artifact,
+    split: Artifact,
+    scheme: str | None,
+    wanted: list[Setting],
+) -> Result:
+    """Say what would be trained, and what of it is there."""
+    what = f"a new split {scheme} like {split.ref}" if scheme else split.ref
+    lines = [f"would train on {prepared.ref} with {what}"]
+    rows = []
+    for one in wanted:
+        found = "" if scheme else state(root, task.name, prepared, split, one.settings)
+        rows.append({"label": one.label, "state": found})
+        if found or one.label:
+            lines.append(": ".join(part for part in (one.label, found) if part))
+    document = {"prepared": prepared.ref, "split": split.ref, "scheme": scheme, "trainings": rows}
+    return Result(lines, document)
 
 
 def _choose_split(root: Path, prepared: Artifact, text: str | None) -> tuple[Artifact, str | None]:

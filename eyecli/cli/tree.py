@@ -30,6 +30,7 @@ COMMANDS = {
     "schema": ("eyecli.cli.schema", "Fields of raw layouts, with an example.", "Look after"),
     "config": ("eyecli.cli.config", "Show every setting and where it comes from.", "Look after"),
     "doctor": ("eyecli.cli.doctor", "Check the installation and the machine.", "Look after"),
+    "runs": ("eyecli.cli.runs", "Trainings in progress: list, show, follow, stop.", "Look after"),
     "completions": ("eyecli.cli.completions", "Completion file of a shell.", "Look after"),
 }
 

@@ -41,7 +41,7 @@ DISCRIMINATING = 0.1
 class ExportSettings:
     """Settings of ``export coreml``."""
 
-    fold: int = setting(-1, "Fold of a cross-validated model; needed if there are several.")
+    fold: int = setting(-1, "Fold of a cross-validated model; with several that, or --refit-all.")
     deployment_target: Literal["iOS16", "iOS17", "iOS18"] = setting(
         "iOS16", "Oldest system that has to run it."
     )
@@ -87,6 +87,9 @@ def export_model(
         contract: Contract = exporter().contract(facts, setup)
         digest = network_digest(model, partition)
         metadata = {**contract.metadata, "model_digest": digest, "model": model.manifest.digest}
+        # Figures of a model that was trained on all groups are those of another one.
+        origin = model.manifest.summary.get("refit_of_digest")
+        metadata |= {"refit_of": origin} if origin else {}
         contract = Contract(contract.inputs, contract.outputs, contract.description, metadata)
         with quiet_stderr():
             package = convert(network, contract, folder / PACKAGE, settings.deployment_target)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-import keras
 import numpy as np
 
 from eyecli.data.arrays import Arrays
@@ -14,8 +13,8 @@ Row = dict[str, np.ndarray]
 Augment = Callable[[Row, np.random.Generator], Row]
 
 
-class Loader(keras.utils.PyDataset):
-    """Batches of samples, on any Keras backend.
+class Loader:
+    """Batches of samples; safe to be used by several threads.
 
     Order and augmentation depend only on (seed, epoch, row), so that a run can be taken up again
     at any batch and two machines see the same samples.
@@ -49,7 +48,6 @@ class Loader(keras.utils.PyDataset):
         augment: Augment | None = None,
         seed: int = 0,
     ) -> None:
-        super().__init__()
         self.arrays = arrays
         self.names = list(names)
         self.rows = np.asarray(rows)
@@ -58,36 +56,32 @@ class Loader(keras.utils.PyDataset):
         self.targets = targets
         self.augment = augment
         self.seed = seed
-        self.epoch = 0
 
     def __len__(self) -> int:
         return -(-len(self.rows) // self.batch_size)
 
-    def order(self) -> np.ndarray:
-        """Rows in the order of this epoch."""
+    def order(self, epoch: int) -> np.ndarray:
+        """Rows in the order of an epoch."""
         if self.augment is None:
             return self.rows
-        return np.random.default_rng([self.seed, self.epoch]).permutation(self.rows)
+        return np.random.default_rng([self.seed, epoch]).permutation(self.rows)
 
-    def __getitem__(self, batch: int) -> tuple[Row, Row] | tuple[Row]:
-        rows = self.order()[batch * self.batch_size : (batch + 1) * self.batch_size]
+    def batch(self, number: int, epoch: int = 0) -> tuple[Row, Row]:
+        """Return the inputs and targets of one batch of an epoch; no targets for inference."""
+        rows = self.order(epoch)[number * self.batch_size : (number + 1) * self.batch_size]
         stored = {name: self.arrays.take(name, rows) for name in self.names}
-        inputs = self.scale(stored) if self.augment is None else self._augmented(stored, rows)
-        if self.targets is None:
-            return (inputs,)
-        return inputs, {name: values[rows] for name, values in self.targets.items()}
+        inputs = (
+            self.scale(stored) if self.augment is None else self._augmented(stored, rows, epoch)
+        )
+        return inputs, {name: values[rows] for name, values in (self.targets or {}).items()}
 
-    def _augmented(self, stored: Row, rows: np.ndarray) -> Row:
+    def _augmented(self, stored: Row, rows: np.ndarray, epoch: int) -> Row:
         assert self.augment is not None
         samples = [
             self.augment(
                 {name: values[i] for name, values in stored.items()},
-                np.random.default_rng([self.seed, self.epoch, int(row)]),
+                np.random.default_rng([self.seed, epoch, int(row)]),
             )
             for i, row in enumerate(rows)
         ]
         return {name: np.stack([sample[name] for sample in samples]) for name in samples[0]}
-
-    def on_epoch_end(self) -> None:
-        """Go on to the next epoch's order."""
-        self.epoch += 1

@@ -67,7 +67,7 @@ def choose_fold(artifact: Artifact, fold: int) -> int:
         return fold
     raise UsageError(
         f"{artifact.ref} has {len(partitions)} folds: {partitions[0]} to {partitions[-1]}",
-        "name one with --fold",
+        "name one with --fold, or export one trained on all groups with --refit-all",
     )
 
 

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+import re
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 from eyecli.errors import UsageError
 from eyecli.settings import setting
+
+# They say when a training stops or how much of it is run, not what comes out.
+WITHOUT_EFFECT = ("fold", "max_time", "checkpoint_minutes")
+UNITS = {"h": 3600, "m": 60, "s": 1}
 
 
 @dataclass(frozen=True)
@@ -14,14 +21,69 @@ class TrainSettings:
 
     epochs: int = setting(150, "Passes over the train part.")
     batch_size: int = setting(32, "Samples a step.")
-    learning_rate: float = setting(2e-3, "Peak rate of Adam; cosine schedule with warm-up.")
+    learning_rate: float = setting(2e-3, "Peak rate of Adam.")
+    schedule: Literal["cosine", "linear", "constant"] = setting(
+        "cosine", "How the rate falls to zero, after a warm-up; or constant."
+    )
+    accumulate: int = setting(1, "Batches whose gradients are averaged into one update.")
+    ema: float = setting(
+        0.0, "Momentum of a moving average of the weights, such as 0.999, which is what is kept."
+    )
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = setting(
+        "float32", "Precision of the training steps; weights and the model stay float32."
+    )
+    patience: int = setting(
+        0, "Stop after so many epochs without a better validation loss, and keep the best; 0: off."
+    )
+    keep: Literal["last", "best"] = setting(
+        "last", "Weights of the last epoch, or of the one with the best validation loss."
+    )
     seed: int = setting(0, "Seed of weights, order and augmentation.")
     fold: int = setting(-1, "Train this partition of the split only; -1 trains all.")
+    max_time: str = setting(
+        "0", "Stop with a checkpoint after this time (1h30m, 90m, 3600s); run again to go on."
+    )
+    checkpoint_minutes: float = setting(
+        5.0, "Minutes between checkpoints; 0 writes one after every batch."
+    )
 
     def __post_init__(self) -> None:
-        for name, least in (("epochs", 1), ("batch_size", 1), ("seed", 0)):
+        least = {"epochs": 1, "batch_size": 1, "seed": 0, "accumulate": 1, "patience": 0}
+        for name, least_value in least.items():
             value = getattr(self, name)
-            if value < least:
-                raise UsageError(f"--{name.replace('_', '-')} {value}", f"use {least} or more")
+            if value < least_value:
+                raise UsageError(f"--{_dashed(name)} {value}", f"use {least_value} or more")
         if not 0 < self.learning_rate < 1e6:
             raise UsageError(f"--learning-rate {self.learning_rate:g}", "use more than 0")
+        if not 0 <= self.ema < 1:
+            raise UsageError(f"--ema {self.ema:g}", "use 0 (off), or less than 1, such as 0.999")
+        if not 0 <= self.checkpoint_minutes < math.inf:
+            raise UsageError(f"--checkpoint-minutes {self.checkpoint_minutes:g}", "use 0 or more")
+        seconds(self.max_time)
+
+    @property
+    def keeps_best(self) -> bool:
+        """Whether the weights of the best validation epoch are kept."""
+        return self.keep == "best" or self.patience > 0
+
+    def result_params(self) -> dict[str, Any]:
+        """Return the settings that can change what a training gives."""
+        return {key: value for key, value in asdict(self).items() if key not in WITHOUT_EFFECT}
+
+
+def _dashed(name: str) -> str:
+    return name.replace("_", "-")
+
+
+def seconds(text: str) -> int:
+    """Read ``1h30m``, ``90m``, ``3600s`` or plain seconds; 0 means no limit.
+
+    Raises
+    ------
+    UsageError
+        If it is anything else.
+    """
+    found = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", text.strip())
+    if not found or not any(found.groups()):
+        raise UsageError(f"--max-time '{text}' is no time", "write 1h30m, 90m or 3600s")
+    return sum(int(n or 0) * unit for n, unit in zip(found.groups(), UNITS.values(), strict=True))

@@ -1,28 +1,31 @@
-"""The train stage: every partition of a split, then the predictions it leaves behind."""
+"""The train stage: every fold of a split, one model of them, the predictions it leaves behind."""
 
 from __future__ import annotations
 
 import logging
-import os
-import shutil
-import socket
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-import msgspec
 import numpy as np
 
 from eyecli.data.prepared import Prepared, groups_and_parts, open_prepared, read_split, write_table
 from eyecli.data.split import Split
 from eyecli.errors import UsageError
-from eyecli.training.backend import load_keras, make_deterministic
+from eyecli.training.backend import load_keras
+from eyecli.training.fold import Job, train_all, train_fold
+from eyecli.training.folds import (
+    REFIT,
+    fold_work,
+    merge_folds,
+    missing_folds,
+    model_work,
+)
 from eyecli.training.interrupt import interruptible
-from eyecli.training.model import MODEL, ModelFile, fold_folder, load_fold, read_facts, read_model
+from eyecli.training.model import load_fold, read_facts, read_model
 from eyecli.training.settings import TrainSettings
 from eyecli.workspace.lineage import input_of
-from eyecli.workspace.memo import Work, memo_key
+from eyecli.workspace.memo import Work, recall
 from eyecli.workspace.stage import Built, Outcome, run_stage
 from eyecli.workspace.store import Artifact
 
@@ -75,8 +78,11 @@ def train(
     settings: TrainSettings,
     *,
     force: bool = False,
+    refit_of: Artifact | None = None,
 ) -> tuple[Outcome, Outcome]:
-    """Train a model for every partition of a split and predict what each has not seen.
+    """Train every fold of a split, merge them and predict what each has not seen.
+
+    Folds that are there already, from an earlier run or another job, are not trained again.
 
     Parameters
     ----------
@@ -87,7 +93,11 @@ def train(
     prepared, split
         The data.
     settings
-        The task's settings.
+        The task's settings; `fold` plays no part.
+    force
+        Train again even if it is there.
+    refit_of
+        The cross-validated model of which this is the refit on all groups.
 
     Returns
     -------
@@ -95,72 +105,71 @@ def train(
 
     Raises
     ------
-    UsageError
-        If `settings.fold` is not a partition of the split.
+    RetryError
+        If a signal or the time limit stopped it, with a checkpoint.
+    BusyError
+        If another process trains one of the folds; all others are done then.
     """
-    plan = read_split(split)
-    if not -1 <= settings.fold < len(plan.partitions):
-        raise UsageError(
-            f"--fold {settings.fold}: {split.ref} has the folds 0 to {len(plan.partitions) - 1}"
-        )
-    inputs = {"prepared": prepared, "split": split}
-    work = Work("train", "model", task, None, asdict(settings), inputs, settings.seed)
-
-    def build(folder: Path) -> Built:
-        data = open_prepared(prepared)
-        # A folder a process: two jobs with the same work must not write into one journal.
-        job = f"{socket.gethostname()}-{os.getpid()}"
-        runs = root / "runs" / f"train-{task}-{memo_key(work)[:12]}" / job
-        runs.mkdir(parents=True, exist_ok=True)
-        chosen = range(len(plan.partitions)) if settings.fold == -1 else [settings.fold]
-        load_keras()
-        tools = trainer()
-        summary = [
-            _train_fold(tools, data, plan, partition, settings, folder, runs)
-            for partition in chosen
-        ]
-        shared = ModelFile(data.setup, list(chosen))
-        (folder / MODEL).write_bytes(msgspec.json.encode(shared, order="deterministic") + b"\n")
-        return Built(summary={"partitions": len(chosen), **summary[0]})
-
+    name = REFIT if refit_of else None
+    work = model_work(task, prepared, split, settings, name)
+    found = None if force else recall(root, work)
     with interruptible():
-        model = run_stage(root, work, build, force=force)
-    return model, predictions(root, trainer, model.artifact, prepared, split, force=force)
+        if found:
+            log.info("%s: already there (train)", found.ref)
+            model = Outcome(found, cached=True)
+        else:
+            job = Job(root, work, trainer, prepared, split, settings, refit_of)
+            folds = train_all(job, len(read_split(split).partitions), force)
+            model = merge_folds(root, work, folds, _refit_facts(refit_of), force=force)
+        return model, predictions(root, trainer, model.artifact, prepared, split, force=force)
 
 
-def _train_fold(
-    trainer: Trainer,
-    prepared: Prepared,
-    split: Split,
-    partition: int,
+def _refit_facts(model: Artifact | None) -> dict[str, Any]:
+    return {"refit_of": model.ref, "refit_of_digest": model.manifest.digest} if model else {}
+
+
+def train_part(
+    root: Path,
+    task: str,
+    trainer: Callable[[], Trainer],
+    prepared: Artifact,
+    split: Artifact,
     settings: TrainSettings,
-    folder: Path,
-    runs: Path,
-) -> dict[str, Any]:
-    from eyecli.training.fit import fit, predict
-    from eyecli.training.model import save_fold
+    *,
+    force: bool = False,
+) -> tuple[Outcome, list[int]]:
+    """Train fold `settings.fold` of a split; the last one makes the model, as `train` does.
 
-    # Every fold gets its own weights and its own order, the same whichever folds are trained.
-    make_deterministic((settings.seed * 1000 + partition) % 2**32)
-    groups, part = groups_and_parts(prepared, split, partition)
-    train_rows, val_rows = np.flatnonzero(part == "train"), np.flatnonzero(part == "val")
-    learner = trainer.learner(prepared, train_rows, settings)
-    journal = runs / f"metrics-{partition:03d}.jsonl"
-    journal.unlink(missing_ok=True)
-    label = f"fold {partition} of {len(split.partitions)}"
-    fit(learner, prepared.arrays, train_rows, val_rows, settings, journal, label)
+    Returns
+    -------
+    outcome : Outcome
+        The model, or the fold if others are missing.
+    missing : list of int
+        The folds that are not there yet.
 
-    def run(rows: np.ndarray) -> Outputs:
-        return predict(learner.model, prepared.arrays, learner.names, rows, learner.scale)
-
-    rows = np.flatnonzero(part != "test")
-    facts = trainer.finish(learner, prepared, rows, groups[rows], run, settings)
-    target = fold_folder(folder, partition)
-    save_fold(target, learner.model, facts)
-    shutil.copy(journal, target / "metrics.jsonl")
-    parameters = int(learner.model.count_params())
-    load_keras().utils.clear_session(free_memory=True)
-    return {"parameters": parameters, "train": len(train_rows), "val": len(val_rows)}
+    Raises
+    ------
+    UsageError
+        If the split has no such fold.
+    BusyError
+        If another process trains it.
+    """
+    count = len(read_split(split).partitions)
+    if not 0 <= settings.fold < count:
+        raise UsageError(f"--fold {settings.fold}: {split.ref} has the folds 0 to {count - 1}")
+    work = model_work(task, prepared, split, settings)
+    model = None if force else recall(root, work)
+    if model is None:
+        job = Job(root, work, trainer, prepared, split, settings, None)
+        fold = train_fold(job, settings.fold, force)
+        # Of two jobs that end together at least one sees the fold of the other.
+        missing = missing_folds(root, work, count)
+        if missing:
+            return fold, missing
+        folds = [recall(root, fold_work(work, i)) for i in range(count)]
+        merge_folds(root, work, [fold for fold in folds if fold], {})
+    outcome, _ = train(root, task, trainer, prepared, split, settings)
+    return outcome, []
 
 
 def predictions(
@@ -177,7 +186,8 @@ def predictions(
     Evaluation reads this and never needs the model again.
     """
     inputs = {"model": model, "prepared": prepared, "split": split}
-    work = Work("predict", "predictions", model.manifest.task, None, {}, inputs)
+    manifest = model.manifest
+    work = Work("predict", "predictions", manifest.task, manifest.name, {}, inputs)
 
     def build(folder: Path) -> Built:
         import pandas as pd

@@ -21,6 +21,7 @@ MAKERS = {
     "source": "eyecli fetch",
     "prepared": "eyecli preprocess",
     "split": "eyecli preprocess",
+    "fold": "eyecli train",
     "model": "eyecli train",
     "predictions": "eyecli train",
     "head": "eyecli calibrate user",

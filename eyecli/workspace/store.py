@@ -36,7 +36,10 @@ FORMAT = 1
 VERSION = re.compile(r"v(\d{4,})")
 # How often work in tmp/ shows that it lives, for `workspace gc` on other hosts.
 BEAT_SECONDS = 600.0
-KINDS = ("source", "prepared", "split", "model", "predictions", "head", "coreml", "ane", "report")
+KINDS = (
+    "source", "prepared", "split", "fold", "model", "predictions", "head", "coreml", "ane",
+    "report",
+)  # fmt: skip
 
 
 class _Format(msgspec.Struct, frozen=True):

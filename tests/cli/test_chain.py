@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from conftest import CHAIN, Chain
@@ -129,14 +128,6 @@ def test_calibration_from_images_is_found_again_without_the_model(copy: Chain) -
                            cwd=copy.folder)  # fmt: skip
     assert set(other.out.splitlines()).isdisjoint(first.out.splitlines())
 
-
-def test_two_trainings_at_once_make_the_same_model_twice(copy: Chain) -> None:
-    words = ("train", "gaze", "--epochs", "4", "--seed", "9", "--fold", "0")
-    with ThreadPoolExecutor() as pool:
-        done = list(pool.map(lambda _: eyecli_process(*words, cwd=copy.folder), range(2)))
-    assert sorted(job.ref for job in done) == ["model/gaze@v2", "model/gaze@v3"]
-    first, second = (resolve(copy.root, job.ref).manifest for job in done)
-    assert first.digest == second.digest
 
 
 def test_what_is_required_of_a_report_decides_the_exit_code(chain: Chain) -> None:

@@ -34,11 +34,11 @@ def greedy(sample: Row, rng: np.random.Generator) -> Row:
     return noise(sample, rng)
 
 
-def collect(loader: Loader) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+def collect(loader: Loader, epoch: int = 0) -> dict[int, tuple[np.ndarray, np.ndarray]]:
     """Row number to (sample, target) over an epoch."""
     found = {}
     for i in range(len(loader)):
-        inputs, targets = loader[i]  # type: ignore[misc]
+        inputs, targets = loader.batch(i, epoch)
         for sample, target in zip(inputs["row"], targets["gaze"], strict=True):
             assert int(sample[0]) not in found, "a row came twice"
             found[int(sample[0])] = sample, target
@@ -57,8 +57,7 @@ def test_a_sample_depends_on_seed_epoch_and_row_only(
 ) -> None:
     whole = make(arrays, np.arange(ROWS), augment=greedy)
     other = make(arrays, np.array(order[:count]), batch, augment=greedy)
-    whole.epoch = other.epoch = epoch
-    expected, found = collect(whole), collect(other)
+    expected, found = collect(whole, epoch), collect(other, epoch)
     assert found.keys() == set(order[:count])
     for row, (sample, target) in found.items():
         np.testing.assert_array_equal(sample, expected[row][0])
@@ -67,17 +66,16 @@ def test_a_sample_depends_on_seed_epoch_and_row_only(
 
 def test_a_batch_can_be_taken_up_anywhere(arrays: Arrays) -> None:
     forwards, backwards = make(arrays, np.arange(ROWS)), make(arrays, np.arange(ROWS))
-    late = [backwards[i][0]["row"] for i in reversed(range(len(backwards)))][::-1]
+    late = [backwards.batch(i)[0]["row"] for i in reversed(range(len(backwards)))][::-1]
     for i in range(len(forwards)):
-        np.testing.assert_array_equal(forwards[i][0]["row"], late[i])
+        np.testing.assert_array_equal(forwards.batch(i)[0]["row"], late[i])
 
 
 def test_epochs_and_seeds_differ(arrays: Arrays) -> None:
-    loaders = [make(arrays, np.arange(ROWS), seed=seed) for seed in (7, 7, 8)]
-    loaders[1].on_epoch_end()
-    assert (loaders[0].epoch, loaders[1].epoch) == (0, 1)
-    orders = [loader.order().tolist() for loader in loaders]
-    samples = [collect(loader)[3][0].tolist() for loader in loaders]
+    made = [(make(arrays, np.arange(ROWS), seed=seed), epoch) for seed, epoch in
+            ((7, 0), (7, 1), (8, 0))]  # fmt: skip
+    orders = [loader.order(epoch).tolist() for loader, epoch in made]
+    samples = [collect(loader, epoch)[3][0].tolist() for loader, epoch in made]
     for seen in (orders, samples):
         assert seen[0] != seen[1] and seen[0] != seen[2] and seen[1] != seen[2]
     assert all(sorted(order) == list(range(ROWS)) for order in orders)
@@ -86,11 +84,10 @@ def test_epochs_and_seeds_differ(arrays: Arrays) -> None:
 def test_without_augmentation_the_order_stays(arrays: Arrays) -> None:
     rows = np.array([5, 2, 9, 9, 0])
     loader = make(arrays, rows, 2, augment=None, targets=None)
-    for _ in range(2):
-        batches = [loader[i] for i in range(len(loader))]
-        assert all(len(batch) == 1 for batch in batches), "no targets"
+    for epoch in range(2):
+        batches = [loader.batch(i, epoch) for i in range(len(loader))]
+        assert all(not targets for _, targets in batches)
         assert np.concatenate([b[0]["row"][:, 0] for b in batches]).tolist() == rows.tolist()
-        loader.on_epoch_end()
 
 
 @pytest.mark.parametrize(
@@ -98,8 +95,9 @@ def test_without_augmentation_the_order_stays(arrays: Arrays) -> None:
 )
 def test_the_last_batch_may_be_smaller(arrays: Arrays, batch: int, sizes: list[int]) -> None:
     loader = make(arrays, np.arange(ROWS), batch)
-    found = [len(loader[i][1]["gaze"]) for i in range(len(loader))]  # type: ignore[misc]
-    assert found == sizes == [len(loader[i][0]["row"]) for i in range(len(loader))]
+    batches = [loader.batch(i) for i in range(len(loader))]
+    assert [len(targets["gaze"]) for _, targets in batches] == sizes
+    assert [len(inputs["row"]) for inputs, _ in batches] == sizes
 
 
 def test_scaling_is_the_augmentations_where_there_is_one(arrays: Arrays) -> None:
@@ -109,4 +107,4 @@ def test_scaling_is_the_augmentations_where_there_is_one(arrays: Arrays) -> None
     for augment, expected in ((None, [100, 101, 102, 103]), (add, [1000, 1001, 1002, 1003])):
         loader = Loader(arrays, ["row"], np.arange(4), lambda x: {"row": x["row"] + 100}, 4,
                         augment=augment)  # fmt: skip
-        assert sorted(loader[0][0]["row"][:, 0].tolist()) == expected
+        assert sorted(loader.batch(0)[0]["row"][:, 0].tolist()) == expected

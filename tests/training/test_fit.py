@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from eyecli.training.fit import Learner, fit, predict
 from eyecli.training.settings import TrainSettings
 
 ROWS = 40
+VAL = np.arange(30, ROWS)
 SETTINGS = TrainSettings(epochs=2, batch_size=8, learning_rate=0.02, seed=3)
 
 
@@ -47,12 +49,23 @@ def learner(arrays: Arrays, targets: np.ndarray | None = None, seed: int = 0) ->
     return Learner(model, ["x"], {"sum": targets}, {"sum": "mse"}, lambda rows: rows, roughen)
 
 
-def trained(
-    arrays: Arrays, journal: Path, settings: TrainSettings = SETTINGS, seed: int = 0
+def run(
+    made: Learner,
+    arrays: Arrays,
+    folder: Path,
+    val: np.ndarray = VAL,
+    settings: TrainSettings = SETTINGS,
+    label: str = "test",
 ) -> list[np.ndarray]:
-    made = learner(arrays, seed=seed)
-    fit(made, arrays, np.arange(30), np.arange(30, ROWS), settings, journal, "test")
+    folder.mkdir(exist_ok=True)
+    fit(made, arrays, np.arange(30), val, settings, folder, label, lambda beat: None, "test")
     return made.model.get_weights()
+
+
+def trained(
+    arrays: Arrays, folder: Path, settings: TrainSettings = SETTINGS, seed: int = 0
+) -> list[np.ndarray]:
+    return run(learner(arrays, seed=seed), arrays, folder, settings=settings)
 
 
 def equal(a: list[np.ndarray], b: list[np.ndarray]) -> bool:
@@ -62,7 +75,7 @@ def equal(a: list[np.ndarray], b: list[np.ndarray]) -> bool:
 def test_the_same_seed_gives_the_same_weights_to_the_bit(arrays: Arrays, tmp_path: Path) -> None:
     first, again = (trained(arrays, tmp_path / name) for name in "ab")
     assert equal(first, again)
-    other = trained(arrays, tmp_path / "c", TrainSettings(2, 8, 0.02, seed=4))
+    other = trained(arrays, tmp_path / "c", replace(SETTINGS, seed=4))
     drawn = trained(arrays, tmp_path / "d", seed=1)
     assert not equal(first, other) and not equal(first, drawn)
 
@@ -74,15 +87,14 @@ def test_only_the_seed_decides_the_order(arrays: Arrays, tmp_path: Path) -> None
         made = learner(arrays)
         random.seed(noise)
         np.random.seed(noise)
-        fit(made, arrays, np.arange(30), np.arange(0), SETTINGS, tmp_path / name, "test")
-        weights.append(made.model.get_weights())
+        weights.append(run(made, arrays, tmp_path / name, np.arange(0)))
     assert equal(*weights)
 
 
 def test_it_learns_and_keeps_a_journal(arrays: Arrays, tmp_path: Path) -> None:
-    journal = tmp_path / "metrics.jsonl"
-    trained(arrays, journal, TrainSettings(30, 8, 0.02))
-    lines = [json.loads(line) for line in journal.read_text().splitlines()]
+    trained(arrays, tmp_path, TrainSettings(30, 8, 0.02))
+    journal = (tmp_path / "metrics.jsonl").read_text()
+    lines = [json.loads(line) for line in journal.splitlines()]
     assert [line["epoch"] for line in lines] == list(range(1, 31))
     assert all({"loss", "val_loss"} <= line.keys() for line in lines)
     assert lines[-1]["val_loss"] < 0.3 * lines[0]["val_loss"]
@@ -90,12 +102,10 @@ def test_it_learns_and_keeps_a_journal(arrays: Arrays, tmp_path: Path) -> None:
 
 def test_validation_rows_are_only_watched(arrays: Arrays, tmp_path: Path) -> None:
     weights = []
-    for name, val in (("a", np.arange(30, ROWS)), ("b", np.arange(30, 32)), ("c", np.arange(0))):
-        made = learner(arrays)
-        fit(made, arrays, np.arange(30), val, SETTINGS, tmp_path / name, "test")
-        weights.append(made.model.get_weights())
+    for name, val in (("a", VAL), ("b", np.arange(30, 32)), ("c", np.arange(0))):
+        weights.append(run(learner(arrays), arrays, tmp_path / name, val))
     assert equal(weights[0], weights[1]) and equal(weights[0], weights[2])
-    assert "val_loss" not in (tmp_path / "c").read_text()
+    assert "val_loss" not in (tmp_path / "c" / "metrics.jsonl").read_text()
 
 
 def test_targets_of_other_rows_play_no_part(arrays: Arrays, tmp_path: Path) -> None:
@@ -103,8 +113,7 @@ def test_targets_of_other_rows_play_no_part(arrays: Arrays, tmp_path: Path) -> N
     weights = []
     for name in "ab":
         made = learner(arrays, targets.copy())
-        fit(made, arrays, np.arange(30), np.arange(30, 35), SETTINGS, tmp_path / name, "test")
-        weights.append(made.model.get_weights())
+        weights.append(run(made, arrays, tmp_path / name, np.arange(30, 35)))
         targets[35:] = np.nan
     assert equal(*weights)
 
@@ -115,7 +124,7 @@ def test_a_loss_that_is_no_number_is_an_error(arrays: Arrays, tmp_path: Path, wh
     targets[3 if where == "train" else 33] = np.nan
     made = learner(arrays, targets)
     with pytest.raises(EyecliError, match="fold 1: the loss is no longer a number in epoch 1") as e:
-        fit(made, arrays, np.arange(30), np.arange(30, ROWS), SETTINGS, tmp_path / "m", "fold 1")
+        run(made, arrays, tmp_path, label="fold 1")
     assert e.value.exit_code == 1 and "--learning-rate" in str(e.value.hint)
 
 

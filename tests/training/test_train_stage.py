@@ -17,9 +17,10 @@ from eyecli.tasks.gaze import learning, reporting
 from eyecli.tasks.gaze.settings import GazeTrain
 from eyecli.training.fit import predict
 from eyecli.training.model import WEIGHTS, fold_folder, load_fold, read_facts, read_model
-from eyecli.training.stage import train, trained_files
+from eyecli.training.stage import train, train_part, trained_files
 from eyecli.workspace.memo import Work
 from eyecli.workspace.stage import Built, run_stage
+from eyecli.workspace.store import load, versions
 
 pytest_plugins = ["trained_gaze"]
 
@@ -67,15 +68,15 @@ def weights(folder: Path, partition: int) -> bytes:
 def test_a_fold_alone_is_the_fold_among_all(chain: Chain) -> None:
     """Its weights to the byte, trained again in another process state."""
     settings = GazeTrain(epochs=2, batch_size=16, fold=1)
-    model, predictions = train(
-        chain.root, "gaze", lambda: learning, chain.prepared, chain.split, settings
+    before = versions(chain.root, "fold/gaze")
+    model, missing = train_part(
+        chain.root, "gaze", lambda: learning, chain.prepared, chain.split, settings, force=True
     )
-    assert not model.cached and read_model(model.artifact).partitions == [1]
-    assert weights(model.artifact.path, 1) == weights(chain.model.path, 1)
-    table = read_table(chain.predictions.path / "predictions.csv")
-    alone = read_table(predictions.artifact.path / "predictions.csv")
-    expected = table[table["partition"] == 1].reset_index(drop=True)
-    assert alone.equals(expected)
+    (again,) = set(versions(chain.root, "fold/gaze")) - set(before)
+    fold = load(chain.root, "fold/gaze", again)
+    assert weights(fold.path, 1) == weights(chain.model.path, 1)
+    # The model of all folds is still the same one.
+    assert (model.artifact.ref, missing) == (chain.model.ref, [])
 
 
 def test_targets_of_the_test_people_play_no_part(chain: Chain) -> None:
@@ -93,7 +94,10 @@ def test_targets_of_the_test_people_play_no_part(chain: Chain) -> None:
     work = Work("preprocess", "prepared", "gaze", "blind")
     prepared = run_stage(chain.root, work, blind).artifact
     settings = GazeTrain(epochs=2, batch_size=16, fold=1)
-    model, _ = train(chain.root, "gaze", lambda: learning, prepared, chain.split, settings)
+    model, missing = train_part(
+        chain.root, "gaze", lambda: learning, prepared, chain.split, settings
+    )
+    assert missing == [0, 2]
     for name in (WEIGHTS, "facts.json", "metrics.jsonl"):
         mine, theirs = (fold_folder(m.path, 1) / name for m in (model.artifact, chain.model))
         assert mine.read_bytes() == theirs.read_bytes(), name
@@ -126,8 +130,8 @@ def test_trained_files_are_all_but_those_of_the_test_people(chain: Chain) -> Non
 def test_a_fold_that_is_not_there_is_refused(chain: Chain) -> None:
     for fold in (3, -2):
         with pytest.raises(UsageError, match="has the folds 0 to 2"):
-            train(chain.root, "gaze", lambda: learning, chain.prepared, chain.split,
-                  replace(SMALL, fold=fold))  # fmt: skip
+            train_part(chain.root, "gaze", lambda: learning, chain.prepared, chain.split,
+                       replace(SMALL, fold=fold))  # fmt: skip
 
 
 def test_the_manifest_tells_what_was_done(chain: Chain) -> None:

@@ -1,0 +1,38 @@
+"""Work done ahead of its use, in a thread."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from typing import TypeVar
+
+Item = TypeVar("Item")
+# One in use, one ready, one in the making.
+AHEAD = 2
+
+
+def prefetch(jobs: Iterable[Callable[[], Item]], ahead: int = AHEAD) -> Generator[Item, None, None]:
+    """Yield the results of jobs in their order, a few of them made before they are asked for.
+
+    An exception of a job is raised where its result would have come. Close the generator
+    (`contextlib.closing`) to leave early: it returns when its thread has ended.
+
+    Parameters
+    ----------
+    jobs
+        What to do, each independent of the thread that does it.
+    ahead
+        Results that may wait; more cost memory.
+    """
+    pool = ThreadPoolExecutor(1, "prefetch")
+    left = iter(jobs)
+    try:
+        waiting = deque(pool.submit(job) for job in islice(left, ahead))
+        while waiting:
+            result = waiting.popleft().result()
+            waiting.extend(pool.submit(job) for job in islice(left, 1))
+            yield result
+    finally:
+        pool.shutdown(cancel_futures=True)
