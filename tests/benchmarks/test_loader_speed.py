@@ -62,6 +62,6 @@ def test_augmented_images_a_cpu_second(arrays: Arrays) -> None:
         images = arrays.take("image", rows[batch * BATCH : (batch + 1) * BATCH])
         return np.asarray(layers(images.astype(np.float32), training=True))
 
-    ours, theirs = images_per_cpu_second(loader.__getitem__), images_per_cpu_second(with_keras)
+    ours, theirs = images_per_cpu_second(loader.batch), images_per_cpu_second(with_keras)
     print(f"\n{SIDE} px: {ours:.0f} images a CPU second, Keras layers {theirs:.0f}")
     assert ours > 3 * theirs

@@ -129,7 +129,6 @@ def test_calibration_from_images_is_found_again_without_the_model(copy: Chain) -
     assert set(other.out.splitlines()).isdisjoint(first.out.splitlines())
 
 
-
 def test_what_is_required_of_a_report_decides_the_exit_code(chain: Chain) -> None:
     bound = "error_mean_px/frames<=1e9"
     met = eyecli_process("evaluate", "--require", bound, cwd=chain.folder)
