@@ -43,9 +43,9 @@ def test_an_exception_comes_where_its_result_would_have() -> None:
 
 
 def test_leaving_early_leaves_no_thread() -> None:
-    asked = []
-    with pytest.raises(KeyboardInterrupt):
-        with closing(prefetch(partial(asked.append, n) for n in range(1000))) as source:
-            next(source)
-            raise KeyboardInterrupt
+    asked: list[int] = []
+    jobs = (partial(asked.append, n) for n in range(1000))
+    with pytest.raises(KeyboardInterrupt), closing(prefetch(jobs)) as source:
+        next(source)
+        raise KeyboardInterrupt
     assert not threads() and len(asked) <= 3

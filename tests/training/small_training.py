@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from eyecli.data.arrays import Arrays, ArraySpec, ArrayWriter
 from eyecli.data.loader import Row
+from eyecli.errors import RetryError
+from eyecli.progress import Beat
 from eyecli.training.backend import load_keras, make_deterministic
-from eyecli.training.fit import Learner
+from eyecli.training.fit import Learner, fit
+from eyecli.training.interrupt import interruptible
+from eyecli.training.model import WEIGHTS, save_fold
 from eyecli.training.settings import TrainSettings
 
 ROWS = 40
+TRAIN, VAL = np.arange(30), np.arange(30, ROWS)
 # Five batches an epoch of which the last is smaller, two of validation.
 SETTINGS = TrainSettings(epochs=3, batch_size=7, learning_rate=0.02, seed=3)
 
@@ -42,3 +52,31 @@ def make_learner(arrays: Arrays) -> Learner:
     model = keras.Model({"x": x}, {"sum": keras.layers.Dense(1, name="sum")(hidden)})
     targets = arrays.take("x", range(ROWS)).sum(axis=1, keepdims=True)
     return Learner(model, ["x"], {"sum": targets}, {"sum": "mse"}, lambda rows: rows, roughen)
+
+
+def train_small(
+    arrays: Arrays, folder: Path, settings: TrainSettings, beat: Callable[[Beat], None]
+) -> str:
+    """Train or go on; return the digest of what would be published, the journal with it."""
+    learner = make_learner(arrays)
+    fit(learner, arrays, TRAIN, VAL, settings, folder, "test", beat, "same")
+    save_fold(folder / "saved", learner.model, {})
+    files = (folder / "saved" / WEIGHTS, folder / "metrics.jsonl")
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+
+
+def tell(beat: Beat) -> None:
+    """Say where it is, and leave the time to be hit there."""
+    print(beat.epoch, beat.batch, flush=True)
+    time.sleep(0.2)
+
+
+if __name__ == "__main__":
+    try:
+        with interruptible():
+            often = replace(SETTINGS, checkpoint_minutes=0)
+            print(train_small(make_arrays(Path(sys.argv[1])), Path(sys.argv[1]), often, tell))
+    except RetryError:
+        sys.exit(RetryError.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
