@@ -252,7 +252,8 @@ def _decode(content: bytes, path: str) -> str:
         raise DataError(
             f"{path}: not UTF-8 text (byte {error.start})", "save it as UTF-8"
         ) from None
-    if "\0" in text:
+    # UTF-16 without a mark; a zero further down is a problem of its row.
+    if "\0" in text.partition("\n")[0]:
         raise DataError(f"{path}: not UTF-8 text (byte {text.index(chr(0))} is zero)",
                         "save it as UTF-8")  # fmt: skip
     return text
