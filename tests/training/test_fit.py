@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from small_training import make_learner
 
 from eyecli.data.arrays import Arrays, ArraySpec, ArrayWriter
 from eyecli.data.loader import Row
 from eyecli.errors import EyecliError, UsageError
+from eyecli.tasks.gaze.model import build
 from eyecli.training.backend import load_keras, make_deterministic
 from eyecli.training.fit import Learner, fit, predict
 from eyecli.training.precision import in_precision
@@ -169,7 +171,7 @@ def test_only_what_can_change_the_result_identifies_a_training() -> None:
     same = replace(settings, fold=2, max_time="1h", checkpoint_minutes=1.0)
     assert same.result_params() == settings.result_params()
     for change in ({"ema": 0.9}, {"precision": "mixed_bfloat16"}, {"seed": 1}, {"patience": 4}):
-        other = replace(settings, **change)  # type: ignore[arg-type]
+        other = replace(settings, **change)
         assert other.result_params() != settings.result_params()
 
 
@@ -178,15 +180,22 @@ def test_mixed_precision_computes_in_it_and_leaves_a_float32_model(
 ) -> None:
     weights = []
     for name in ("float32", "mixed_bfloat16"):
-        made = learner(arrays)
-        settings = replace(SETTINGS, precision=name)  # type: ignore[arg-type]
+        made = make_learner(arrays)
+        settings = replace(SETTINGS, precision=name)
         weights.append(run(made, arrays, tmp_path / name, settings=settings))
         assert "bfloat16" not in made.model.to_json()
-        assert made.model.outputs[0].dtype == "float32"
     assert not equal(*weights)
-    twin = in_precision(learner(arrays).model, "mixed_bfloat16")
-    dtypes = {layer.name: layer.compute_dtype for layer in twin.layers}
-    assert dtypes.pop("sum") == "float32" and "float32" in dtypes.values()
+    twin = in_precision(made.model, "mixed_bfloat16")
+    dtypes = {layer.name: layer.compute_dtype for layer in twin.layers if layer.weights}
+    assert dtypes.pop("sum") == "float32" and set(dtypes.values()) == {"bfloat16"}
+
+
+def test_mixed_precision_reaches_into_networks_within_networks() -> None:
+    twin = in_precision(build(["eyes"], 32), "mixed_float16")
+    inner = twin.get_layer("eye")
+    assert {layer.compute_dtype for layer in inner.layers if layer.weights} == {"float16"}
+    assert {weight.dtype for weight in twin.weights} == {"float32"}
+    assert {output.dtype for output in twin.outputs} == {"float32"}
 
 
 def test_the_average_and_the_best_epoch_are_kept(arrays: Arrays, tmp_path: Path) -> None:
@@ -196,7 +205,7 @@ def test_the_average_and_the_best_epoch_are_kept(arrays: Arrays, tmp_path: Path)
     for name, change in (("last", {}), ("best", {"keep": "best"}), ("patience", {"patience": 1}),
                          ("ema", {"ema": 0.9})):  # fmt: skip
         made = learner(arrays)
-        run(made, arrays, tmp_path / name, settings=replace(wild, **change))  # type: ignore[arg-type]
+        run(made, arrays, tmp_path / name, settings=replace(wild, **change))
         found = predict(made.model, arrays, ["x"], VAL, lambda r: r)["sum"]
         loss = float(np.mean((found - made.targets["sum"][VAL]) ** 2))
         lines = (tmp_path / name / "metrics.jsonl").read_text().splitlines()
