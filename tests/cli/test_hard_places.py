@@ -46,7 +46,7 @@ def fill(folder: Path, left: int) -> None:
     assert shutil.disk_usage(folder).free <= left
 
 
-@pytest.mark.parametrize("left", [0, 48 * 1024])
+@pytest.mark.parametrize("left", [pytest.param(0, marks=pytest.mark.slow), 48 * 1024])
 @pytest.mark.parametrize("stage", CHAIN)
 def test_a_full_disk_is_one_clear_line(
     chain: Chain, small_disk: Path, stage: str, left: int
