@@ -219,6 +219,20 @@ def test_roots_and_their_whole_lineage_stay(root: Path) -> None:
             assert chosen_split(root, artifact).ref == artifact.ref.replace("prepared", "split")
 
 
+def test_what_was_made_goes_before_what_it_was_made_from(root: Path) -> None:
+    """So that a crash in between leaves nothing without its lineage."""
+    for n in range(3):
+        chain(root, n)
+    removed, _ = collect_garbage(root, 0, keep=1)
+    order = [waste.path for waste in removed if waste.why == "old version"]
+    for version in ("v0001", "v0002"):
+        places = [
+            order.index(root / kind / "gaze" / version)
+            for kind in ("model", "split", "prepared", "source")
+        ]
+        assert places == sorted(places)
+
+
 def test_the_chosen_split_of_data_that_stay_stays(root: Path) -> None:
     source = make(root, {"s": b"1"}, kind="source").artifact
     prepared = make(root, {"p": b"1"}, kind="prepared", inputs={"source": source}).artifact
@@ -272,7 +286,9 @@ def test_work_shows_that_it_lives(root: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(store, "BEAT_SECONDS", 0.02)
     with staging(root) as folder:
         age(folder, 3)
-        while folder.stat().st_mtime < time.time() - DAY:
+        for _ in range(1000):
+            if folder.stat().st_mtime > time.time() - DAY:
+                break
             time.sleep(0.01)
         # As another host sees it, which cannot look for the process.
         moved = folder.rename(root / "tmp/other.host-1-00000000")
