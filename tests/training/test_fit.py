@@ -14,7 +14,8 @@ from eyecli.data.loader import Row
 from eyecli.errors import EyecliError, UsageError
 from eyecli.training.backend import load_keras, make_deterministic
 from eyecli.training.fit import Learner, fit, predict
-from eyecli.training.settings import TrainSettings
+from eyecli.training.precision import in_precision
+from eyecli.training.settings import TrainSettings, seconds
 
 ROWS = 40
 VAL = np.arange(30, ROWS)
@@ -143,10 +144,68 @@ def test_predictions_come_in_the_order_of_the_rows(arrays: Arrays) -> None:
     "change",
     [
         {"epochs": 0}, {"batch_size": 0}, {"batch_size": -4}, {"seed": -1}, {"learning_rate": 0.0},
-        {"learning_rate": float("nan")}, {"learning_rate": float("inf")},
+        {"learning_rate": float("nan")}, {"learning_rate": float("inf")}, {"accumulate": 0},
+        {"patience": -1}, {"ema": 1.0}, {"ema": -0.1}, {"ema": float("nan")}, {"max_time": "soon"},
+        {"max_time": ""}, {"max_time": "-5s"}, {"checkpoint_minutes": -1.0},
+        {"checkpoint_minutes": float("nan")},
     ],
 )  # fmt: skip
 def test_settings_that_make_no_sense_are_refused(change: dict[str, Any]) -> None:
     (name,) = change
     with pytest.raises(UsageError, match=f"--{name.replace('_', '-')}"):
         TrainSettings(**change)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("0", 0), ("90m", 5400), ("1h30m", 5400), ("3600s", 3600), ("45", 45), ("2h5s", 7205)],
+)
+def test_times(text: str, expected: int) -> None:
+    assert seconds(text) == expected
+
+
+def test_only_what_can_change_the_result_identifies_a_training() -> None:
+    settings = TrainSettings()
+    same = replace(settings, fold=2, max_time="1h", checkpoint_minutes=1.0)
+    assert same.result_params() == settings.result_params()
+    for change in ({"ema": 0.9}, {"precision": "mixed_bfloat16"}, {"seed": 1}, {"patience": 4}):
+        other = replace(settings, **change)  # type: ignore[arg-type]
+        assert other.result_params() != settings.result_params()
+
+
+def test_mixed_precision_computes_in_it_and_leaves_a_float32_model(
+    arrays: Arrays, tmp_path: Path
+) -> None:
+    weights = []
+    for name in ("float32", "mixed_bfloat16"):
+        made = learner(arrays)
+        settings = replace(SETTINGS, precision=name)  # type: ignore[arg-type]
+        weights.append(run(made, arrays, tmp_path / name, settings=settings))
+        assert "bfloat16" not in made.model.to_json()
+        assert made.model.outputs[0].dtype == "float32"
+    assert not equal(*weights)
+    twin = in_precision(learner(arrays).model, "mixed_bfloat16")
+    dtypes = {layer.name: layer.compute_dtype for layer in twin.layers}
+    assert dtypes.pop("sum") == "float32" and "float32" in dtypes.values()
+
+
+def test_the_average_and_the_best_epoch_are_kept(arrays: Arrays, tmp_path: Path) -> None:
+    """A rate too high makes the last epoch not the best."""
+    wild = TrainSettings(6, 8, 0.8, schedule="constant")
+    kept = {}
+    for name, change in (("last", {}), ("best", {"keep": "best"}), ("patience", {"patience": 1}),
+                         ("ema", {"ema": 0.9})):  # fmt: skip
+        made = learner(arrays)
+        run(made, arrays, tmp_path / name, settings=replace(wild, **change))  # type: ignore[arg-type]
+        found = predict(made.model, arrays, ["x"], VAL, lambda r: r)["sum"]
+        loss = float(np.mean((found - made.targets["sum"][VAL]) ** 2))
+        lines = (tmp_path / name / "metrics.jsonl").read_text().splitlines()
+        kept[name] = loss, [json.loads(line)["val_loss"] for line in lines]
+    assert kept["last"][0] == pytest.approx(kept["last"][1][-1], rel=1e-4)
+    assert kept["best"][0] == pytest.approx(min(kept["best"][1]), rel=1e-4)
+    assert kept["best"][1] == kept["last"][1] and min(kept["last"][1]) < kept["last"][1][-1]
+    assert kept["patience"][0] == pytest.approx(min(kept["patience"][1]), rel=1e-4)
+    stopped_after = len(kept["patience"][1])
+    assert stopped_after < 6 and np.argmin(kept["patience"][1]) == stopped_after - 2
+    assert kept["ema"][0] == pytest.approx(kept["ema"][1][-1], rel=1e-4)
+    assert kept["ema"][1] != kept["last"][1]
