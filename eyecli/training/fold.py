@@ -102,8 +102,9 @@ def train_fold(job: Job, partition: int, force: bool) -> Outcome:
     plan = read_split(job.split)
     label = f"fold {partition} of {len(plan.partitions)}"
     runs = fold_folder(run_folder(job.root, job.work), partition)
+    alone = f" --fold {partition}" if job.settings.fold == partition else ""
     run = Run(
-        command=in_workspace(job.root, job.command), stage=work.stage, task=work.task,
+        command=in_workspace(job.root, job.command + alone), stage=work.stage, task=work.task,
         key=memo_key(work), inputs={"prepared": job.prepared.ref, "split": job.split.ref},
         fold=partition, folds=len(plan.partitions),
     )  # fmt: skip

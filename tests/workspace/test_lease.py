@@ -16,10 +16,13 @@ import pytest
 from eyecli.workspace.lease import (
     LEASE,
     STALE_SECONDS,
+    TAKING,
     BusyError,
+    _take_over,
     heartbeat_age,
     lease,
     process_start,
+    read_holder,
     this_process,
 )
 
@@ -120,6 +123,27 @@ def test_one_of_many_gets_it(tmp_path: Path) -> None:
             assert all(busy.acquire(timeout=60) for _ in range(3))
             done.set()
         assert sum(one.result() for one in found) == 1
+
+
+def test_what_another_has_taken_over_is_left_alone(tmp_path: Path) -> None:
+    """Both saw the same dead lease, and the other was faster."""
+    elsewhere(tmp_path, 3600)
+    dead = read_holder(tmp_path / LEASE)
+    elsewhere(tmp_path, 0)
+    other = (tmp_path / LEASE).read_bytes()
+    assert not _take_over(tmp_path, dead, this_process())
+    assert (tmp_path / LEASE).read_bytes() == other
+    (tmp_path / LEASE).unlink()
+    assert not _take_over(tmp_path, None, this_process())
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_process_killed_while_it_took_over_holds_nobody_up(tmp_path: Path) -> None:
+    elsewhere(tmp_path, 3600)
+    (tmp_path / TAKING).touch()
+    os.utime(tmp_path / TAKING, (1, 1))
+    with lease(tmp_path, "it") as held:
+        assert held()
 
 
 def test_who_lost_it_is_told_and_leaves_that_of_the_other(tmp_path: Path) -> None:
