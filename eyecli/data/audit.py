@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -143,12 +143,8 @@ def audit_split(prepared: Prepared, split: Split) -> list[Leak]:
     groups = group_ids(samples, list(index["subject"]), split.group_by)
     digests = [files.split() for files in index["files"]]
     pairs = read_lookalikes(prepared.artifact.path, samples)
-    return find_leaks(samples, groups, digests, split, pairs, parents_of(index))
-
-
-def parents_of(table: Mapping[str, Sequence[str]]) -> list[str]:
-    """Return the column of parents, nothing if there is none."""
-    return [str(parent) for parent in table[PARENT]] if PARENT in table else []
+    parents = list(index[PARENT]) if PARENT in index else []
+    return find_leaks(samples, groups, digests, split, pairs, parents)
 
 
 def audit_between(

@@ -121,9 +121,8 @@ def nearest(
             np.copyto(cosine, other, where=better)
             np.copyto(form, np.uint8(number), where=better)
         found = set()
-        for codes in apart or [None]:
-            if codes:
-                cosine[codes[0][start : start + BLOCK, None] == codes[1]] = -2
+        for mine, others in apart or [(np.zeros(len(queries)), np.ones(len(base)))]:
+            cosine[mine[start : start + BLOCK, None] == others] = -2
             best = np.argpartition(cosine, -most, axis=1)[:, -most:]
             near = np.take_along_axis(cosine, best, axis=1) >= least
             rows = np.nonzero(near)[0]

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from eyecli.data.arrays import Arrays, ArrayWriter
-from eyecli.data.audit import PARENT, audit_split, parents_of, refuse_leaks
+from eyecli.data.audit import PARENT, audit_split, refuse_leaks
 from eyecli.data.extend import Earlier
 from eyecli.data.lookalikes import (
     Lookalike,
@@ -191,7 +191,7 @@ def split_prepared(
         digests = [files.split() for files in columns["files"]]
         split = plan_split(
             columns["sample"], columns["subject"], digests, settings,
-            read_lookalikes(prepared.path, columns["sample"]), parents=parents_of(columns),
+            read_lookalikes(prepared.path, columns["sample"]), parents=columns.get(PARENT, ()),
             published=columns.get(PUBLISHED), earlier=earlier, strata=strata,
         )  # fmt: skip
         (folder / SPLIT).write_bytes(msgspec.json.encode(split, order="deterministic") + b"\n")
