@@ -1,7 +1,8 @@
 """Near-duplicate images of a prepared set: candidates by fingerprint, confirmed on pixels.
 
 The claim is "the same photograph, processed": saved again, resized, a little cropped, mirrored,
-turned, brightened. Two photographs of one eye are not meant.
+turned, brightened. Two photographs of one eye are not meant, unless framed alike to the pixel:
+then they are as good as one, such as two exposures at once or an OCT scan repeated in place.
 """
 
 from __future__ import annotations
