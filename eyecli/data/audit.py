@@ -5,13 +5,22 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 
-from eyecli.data.split import Split, parts_of
+import numpy as np
+
+from eyecli.data.lookalikes import Lookalike, lookalikes_between, read_lookalikes
+from eyecli.data.prepared import Prepared
+from eyecli.data.split import Split, group_ids, parts_of
 from eyecli.errors import CheckError
 
 log = logging.getLogger(__name__)
 
 SHOWN = 5
+# Column of an index: the sample that a synthetic one was made from, or ''.
+PARENT = "parent"
+ALIKE = "near-duplicate"
+CHILD = "made from the other"
 
 
 @dataclass(frozen=True)
@@ -58,9 +67,10 @@ def find_leaks(
     groups: Sequence[str],
     digests: Sequence[Sequence[str]],
     split: Split,
-    pairs: Sequence[tuple[int, int]] = (),
+    pairs: Sequence[tuple[int, int] | Lookalike] = (),
+    parents: Sequence[str] = (),
 ) -> list[Leak]:
-    """Find groups, identical files and near-duplicates on both sides of any partition.
+    """Find what is on both sides of any partition: groups, files, near-duplicates, children.
 
     Parameters
     ----------
@@ -71,8 +81,10 @@ def find_leaks(
     split
         The split.
     pairs
-        Row numbers of near-duplicates. Where every sample is a group of its own, much alike is
-        what neighbours in time are: then they are only warned about.
+        Near-duplicates, by row. Where every sample is a group of its own, much alike is what
+        neighbours in time are: then they are only warned about.
+    parents
+        (n,) sample that each was made from, '' for none; or nothing at all.
 
     Returns
     -------
@@ -80,22 +92,94 @@ def find_leaks(
         Empty if the split is clean.
     """
     leaks = [Leak(group, group, "group in two parts") for group in shared_groups(split)]
+    row = {sample: number for number, sample in enumerate(samples)}
+    alike = {(min(pair), max(pair)): reason for pair, reason in _reasons(pairs).items()}
     # Two samples may share more than one file, such as both eyes.
-    why = dict.fromkeys(((a, b) if a < b else (b, a) for a, b in pairs), "near-duplicate")
-    why |= dict.fromkeys(identical_pairs(samples, digests), "identical file")
-    if not why:
-        return leaks
-    parts = [parts_of(split, partition, groups) for partition in split.partitions]
-    divided = {
-        (a, b): reason
-        for (a, b), reason in why.items()
-        if any(part[a] != part[b] for part in parts)
+    why = dict.fromkeys(identical_pairs(samples, digests), "identical file")
+    why = alike | {
+        (row[parent], child): CHILD for child, parent in enumerate(parents) if parent in row
+    } | why  # fmt: skip
+    divided = divided_pairs(split, groups, list(why))
+    if split.group_by == "none":
+        only_alike = [pair for pair in divided if why[pair].startswith(ALIKE)]
+        if only_alike:
+            log.warning("%d pairs of %ss lie in different parts of the split", len(only_alike),
+                        ALIKE)  # fmt: skip
+        divided = [pair for pair in divided if pair not in set(only_alike)]
+    return leaks + [Leak(samples[a], samples[b], why[a, b]) for a, b in divided]
+
+
+def _reasons(pairs: Sequence[tuple[int, int] | Lookalike]) -> dict[tuple[int, int], str]:
+    return {
+        (pair[0], pair[1]): (
+            f"{ALIKE} image, {pair.how}, score {pair.score:.2f}"
+            if isinstance(pair, Lookalike)
+            else ALIKE
+        )
+        for pair in pairs
     }
-    alike = sum(reason == "near-duplicate" for reason in divided.values())
-    if alike and split.group_by == "none":
-        log.warning("%d pairs of near-duplicates lie in different parts of the split", alike)
-        divided = {pair: reason for pair, reason in divided.items() if reason != "near-duplicate"}
-    return leaks + [Leak(samples[a], samples[b], reason) for (a, b), reason in divided.items()]
+
+
+def divided_pairs(
+    split: Split, groups: Sequence[str], pairs: Sequence[tuple[int, int]]
+) -> list[tuple[int, int]]:
+    """Return the pairs of rows that some partition has in two parts."""
+    if not pairs:
+        return []
+    parts = [parts_of(split, partition, groups) for partition in split.partitions]
+    return [(a, b) for a, b in pairs if any(part[a] != part[b] for part in parts)]
+
+
+def audit_split(prepared: Prepared, split: Split) -> list[Leak]:
+    """Find the leaks of a split of prepared data, with what `preprocess` found out about them.
+
+    Raises
+    ------
+    DataError
+        If the split does not know all groups, or an artifact is damaged.
+    """
+    index = prepared.index
+    samples = list(index["sample"])
+    groups = group_ids(samples, list(index["subject"]), split.group_by)
+    digests = [files.split() for files in index["files"]]
+    pairs = read_lookalikes(prepared.artifact.path, samples)
+    parents = list(index[PARENT]) if PARENT in index else []
+    return find_leaks(samples, groups, digests, split, pairs, parents)
+
+
+def audit_between(
+    first: Prepared, first_rows: np.ndarray, second: Prepared, second_rows: np.ndarray
+) -> list[Leak]:
+    """Find identical files and near-duplicate images that two prepared sets share.
+
+    Parameters
+    ----------
+    first, first_rows
+        What a model was fitted on: the data, and the row numbers.
+    second, second_rows
+        What it is tested on.
+
+    Returns
+    -------
+    list of Leak
+        Of each pair the sample of the first set comes first.
+    """
+    owners: dict[str, list[int]] = {}
+    for row in map(int, first_rows):
+        for digest in first.index["files"][row].split():
+            owners.setdefault(digest, []).append(row)
+    why: dict[tuple[int, int], str] = {}
+    for other in map(int, second_rows):
+        rows = [
+            r for digest in second.index["files"][other].split() for r in owners.get(digest, ())
+        ]
+        why |= dict.fromkeys(product(rows, [other]), "identical file")
+    found = lookalikes_between(first.arrays, first_rows, second.arrays, second_rows)
+    why = _reasons(found) | why
+    return [
+        Leak(first.index["sample"][a], second.index["sample"][b], reason)
+        for (a, b), reason in sorted(why.items())
+    ]
 
 
 def refuse_leaks(leaks: Sequence[Leak]) -> None:

@@ -9,8 +9,9 @@ from typing import Literal
 
 import msgspec
 
-from eyecli.data.audit import find_leaks, refuse_leaks
+from eyecli.data.audit import divided_pairs, find_leaks, refuse_leaks
 from eyecli.data.extend import Earlier, extend_split, recognise_groups
+from eyecli.data.lookalikes import Lookalike
 from eyecli.data.published import published_split, read_parts, straddling
 from eyecli.data.split import Split, group_ids, make_split
 from eyecli.errors import CheckError, DataError, UsageError
@@ -87,8 +88,9 @@ def plan_split(
     subjects: Sequence[str],
     digests: Sequence[Sequence[str]],
     settings: SplitSettings,
-    pairs: Sequence[tuple[int, int]] = (),
+    pairs: Sequence[tuple[int, int] | Lookalike] = (),
     *,
+    parents: Sequence[str] = (),
     published: Sequence[str] | None = None,
     earlier: Earlier | None = None,
     strata: Sequence[str] | None = None,
@@ -104,7 +106,9 @@ def plan_split(
     settings
         How to split, and whether a leak is accepted.
     pairs
-        Row numbers of near-duplicates; between single samples they are only warned about.
+        Near-duplicates, by row; between single samples they are only warned about, and counted.
+    parents
+        (n,) sample that each was made from, '' for none; or nothing at all.
     published
         (n,) what the column of a published split says.
     earlier
@@ -144,7 +148,10 @@ def plan_split(
     else:
         split = make_split(groups, settings.split, settings.seed, strata)
     split = msgspec.structs.replace(split, group_by=group_by)
-    leaks = find_leaks(samples, groups, digests, split, pairs)
+    leaks = find_leaks(samples, groups, digests, split, pairs, parents)
+    alike = divided_pairs(split, groups, [(pair[0], pair[1]) for pair in pairs])
+    if group_by == "none" and alike:
+        reasons.append(f"{len(alike)} pairs of near-duplicates in different parts")
     if leaks and accepted:
         log.warning("%d leaks accepted: %s", len(leaks), accepted)
         reasons.append(f"{len(leaks)} leaks accepted: {accepted}")

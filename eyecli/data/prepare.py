@@ -10,9 +10,15 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from eyecli.data.arrays import ArrayWriter
-from eyecli.data.audit import find_leaks, refuse_leaks
+from eyecli.data.arrays import Arrays, ArrayWriter
+from eyecli.data.audit import PARENT, audit_split, refuse_leaks
 from eyecli.data.extend import Earlier
+from eyecli.data.lookalikes import (
+    Lookalike,
+    find_lookalikes,
+    read_lookalikes,
+    write_lookalikes,
+)
 from eyecli.data.plan import SplitSettings, like_earlier, plan_split, refuse_problems
 from eyecli.data.prepared import (
     ARRAYS,
@@ -20,13 +26,14 @@ from eyecli.data.prepared import (
     SETUP,
     SPLIT,
     files_of_groups,
+    groups_and_parts,
     open_prepared,
     read_split,
     write_table,
 )
 from eyecli.data.published import PUBLISHED, read_parts
 from eyecli.data.raw import RawReader
-from eyecli.data.split import group_ids, parts_of
+from eyecli.data.split import group_ids
 from eyecli.data.split_card import split_card
 from eyecli.data.table_settings import TableSettings, table_input, table_params, with_table
 from eyecli.data.unite import STRATA, Found, UniteSettings, find_samples, in_order
@@ -112,6 +119,10 @@ def prepare(
         # The split is audited before the slow part: what will be refused is refused at once.
         _plan(found, split, earlier)
         _write(folder, found)
+        # Again, with what only the pixels tell: nothing is published then either.
+        pairs = find_lookalikes(Arrays(folder / ARRAYS), found.column("subject"))
+        _plan(found, split, earlier, pairs)
+        write_lookalikes(folder, found.column("sample"), pairs)
         return Built(summary={"samples": len(found.table), "subjects": _count(found)})
 
     prepared = run_stage(root, work, build, force=force)
@@ -187,6 +198,7 @@ def split_prepared(
         digests = [files.split() for files in columns["files"]]
         split = plan_split(
             columns["sample"], columns["subject"], digests, settings,
+            read_lookalikes(prepared.path, columns["sample"]), parents=columns.get(PARENT, ()),
             published=columns.get(PUBLISHED), earlier=earlier, strata=strata,
         )  # fmt: skip
         (folder / SPLIT).write_bytes(msgspec.json.encode(split, order="deterministic") + b"\n")
@@ -232,13 +244,10 @@ def require_fit(prepared: Artifact, split: Artifact) -> None:
     """
     if any(entry.digest == prepared.manifest.digest for entry in split.manifest.inputs):
         return
-    plan, index = read_split(split), open_prepared(prepared).index
-    samples = list(index["sample"])
-    groups = group_ids(samples, list(index["subject"]), plan.group_by)
-    parts_of(plan, plan.partitions[0], groups)
+    plan, data = read_split(split), open_prepared(prepared)
+    groups_and_parts(data, plan, 0)
     if plan.subject_independent:
-        digests = [files.split() for files in index["files"]]
-        refuse_leaks(find_leaks(samples, groups, digests, plan))
+        refuse_leaks(audit_split(data, plan))
 
 
 def _open(
@@ -280,10 +289,13 @@ def _find(
     return replace(found, problems=problems)
 
 
-def _plan(found: Found, split: SplitSettings, earlier: Earlier | None) -> None:
+def _plan(
+    found: Found, split: SplitSettings, earlier: Earlier | None, pairs: Sequence[Lookalike] = ()
+) -> None:
     strata = found.setup.get(STRATA)
     plan_split(
-        found.column("sample"), found.column("subject"), found.digests, split,
+        found.column("sample"), found.column("subject"), found.digests, split, pairs,
+        parents=found.column(PARENT) if PARENT in found.table[0] else (),
         published=None if split.split_column is None else found.column(PUBLISHED),
         earlier=earlier,
         strata=found.column(strata) if strata else None,

@@ -108,6 +108,7 @@ def read_table(path: Path) -> pd.DataFrame:
         "sample",
         "group",
         "subject",
+        "parent",
         "session",
         "point",
         "files",

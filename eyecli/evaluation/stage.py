@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from eyecli.data.arrays import read_npy
+from eyecli.data.audit import audit_split, refuse_leaks
 from eyecli.data.prepared import Prepared, open_prepared, read_split, read_table
 from eyecli.data.split import Split
 from eyecli.errors import DataError, UsageError
@@ -81,6 +82,8 @@ def evaluate(
     ------
     DataError
         If there are no test rows.
+    CheckError
+        If the split leaks, though it says that it does not.
     """
     inputs = {"predictions": predictions, "model": model, "prepared": prepared, "split": split}
     work = Work("evaluate", "report", model.manifest.task, None, asdict(settings), inputs)
@@ -96,10 +99,11 @@ def evaluate(
                 f"{predictions.ref}: {len(embedding)} embeddings for {len(table)} predictions",
                 "eyecli workspace verify",
             )
-        plan = read_split(split)
+        plan, data = read_split(split), open_prepared(prepared)
+        if plan.subject_independent:
+            refuse_leaks(audit_split(data, plan))
         found = reporter().findings(
-            table.iloc[rows].reset_index(drop=True), embedding[rows], open_prepared(prepared),
-            plan, settings,
+            table.iloc[rows].reset_index(drop=True), embedding[rows], data, plan, settings,
         )  # fmt: skip
         flags = model.manifest.flags
         line = verdict(found, flags, plan.reason)

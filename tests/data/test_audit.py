@@ -166,7 +166,7 @@ def test_between_single_samples_near_duplicates_are_a_warning(
         plan_split(SAMPLES, PEOPLE, CLEAN, SplitSettings("kfold:5"), [*pairs, (1, 2)])
     settings = SplitSettings("leave-one-group-out", "none")
     assert plan_split(SAMPLES, PEOPLE, CLEAN, settings, pairs).reason == (
-        "--group none: no subjects are kept apart"
+        "--group none: no subjects are kept apart; 2 pairs of near-duplicates in different parts"
     )
     assert "2 pairs of near-duplicates" in caplog.text
 
@@ -176,3 +176,16 @@ def test_the_reason_for_no_groups_is_repeated() -> None:
     assert plan_split(SAMPLES, PEOPLE, CLEAN, settings).reason == (
         "--group none: one phone for all"
     )
+
+
+def test_a_synthetic_sample_goes_with_its_source() -> None:
+    parents = [""] * 10
+    parents[3] = "i0"
+    with pytest.raises(CheckError, match=r"1 leaks .*i0 ~ i3 \(made from the other\)"):
+        plan_split(SAMPLES, PEOPLE, CLEAN, SplitSettings("kfold:5"), parents=parents)
+    parents[3], parents[1] = "elsewhere", "i0"
+    split = plan_split(SAMPLES, PEOPLE, CLEAN, SplitSettings("kfold:5"), parents=parents)
+    assert split.subject_independent
+    by_sample = SplitSettings("leave-one-group-out", "none")
+    with pytest.raises(CheckError, match="i0 ~ i1"):
+        plan_split(SAMPLES, PEOPLE, CLEAN, by_sample, parents=parents)

@@ -1,0 +1,56 @@
+"""Near-duplicates from `prepare` to the audits of splits and of two prepared sets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from planted import CHANGES, photographs, stored
+
+from eyecli.data.arrays import ArraySpec
+from eyecli.data.audit import audit_between, audit_split
+from eyecli.data.plan import SplitSettings
+from eyecli.data.prepare import prepare
+from eyecli.data.prepared import open_prepared, read_split
+from eyecli.data.raw import Raw, Read
+from eyecli.errors import CheckError
+from eyecli.sources.source import Source, fetch_path
+from eyecli.workspace.store import families, open_workspace
+
+LAYOUTS = {"images": ("gaze", lambda names: True)}
+
+
+def read_raw(source: Source, settings: object) -> Raw:
+    names = list(source.digests)
+
+    def convert(position: int, read: Read) -> dict[str, np.ndarray]:
+        content = np.frombuffer(read(names[position]), np.uint8)
+        return {"image": stored(cv2.imdecode(content, cv2.IMREAD_COLOR), 128)}
+
+    table = [{"sample": name, "subject": name} for name in names]
+    return Raw(table, [[n] for n in names], {"image": ArraySpec((128, 128, 3), "uint8")}, convert,
+               {}, [])  # fmt: skip
+
+
+def test_a_copy_is_refused_accepted_and_found_again(tmp_path: Path) -> None:
+    (tmp_path / "raw").mkdir()
+    photos = [stored(p, 256) for p in photographs()[:6]]
+    for n, pixels in enumerate([*photos, CHANGES["mirror"](photos[2])]):
+        cv2.imwrite(str(tmp_path / "raw" / f"{n}.png"), pixels)
+    root = open_workspace(tmp_path / "workspace", create=True)
+    source = fetch_path(root, tmp_path / "raw", LAYOUTS).artifact
+    scheme = "leave-one-group-out"
+    with pytest.raises(CheckError, match=r"1 leaks .*2\.png ~ 6\.png \(near-dup.*mirrored, score"):
+        prepare(root, "gaze", source, read_raw, SplitSettings(), SplitSettings(scheme))
+    assert families(root) == ["source/gaze"]
+    settings = SplitSettings(scheme, unsafe_split="known")
+    made, split = prepare(root, "gaze", source, read_raw, SplitSettings(), settings)
+    data = open_prepared(made.artifact)
+    assert [leak.second for leak in audit_split(data, read_split(split.artifact))] == ["6.png"]
+    between = audit_between(data, np.arange(4), data, np.array([3, 5, 6]))
+    assert [(leak.first, leak.second, leak.why[:9]) for leak in between] == [
+        ("2.png", "6.png", "near-dupl"),
+        ("3.png", "3.png", "identical"),
+    ]

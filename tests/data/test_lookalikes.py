@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from planted import CHANGES, NAMES, photographs, store, stored
+
+from eyecli.data.alignment import similarity
+from eyecli.data.fingerprints import FORMS, fingerprints
+from eyecli.data.lookalikes import (
+    Lookalike,
+    find_lookalikes,
+    image_names,
+    lookalikes_between,
+    read_lookalikes,
+    write_lookalikes,
+)
+from eyecli.data.plan import SplitSettings, plan_split
+from eyecli.errors import CheckError, DataError
+
+SIDE = 160
+
+
+@pytest.fixture(scope="module")
+def originals() -> list[np.ndarray]:
+    return [stored(pixels, SIDE) for pixels in photographs()]
+
+
+def found(folder: Path, images: list[np.ndarray]) -> list[Lookalike]:
+    return find_lookalikes(store(folder, image=images), [""] * len(images))
+
+
+def test_other_photographs_are_no_copies(tmp_path: Path, originals: list[np.ndarray]) -> None:
+    assert found(tmp_path, originals) == []
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_planted_copies_are_found(tmp_path: Path, originals: list[np.ndarray], change: str) -> None:
+    copies = [stored(np.ascontiguousarray(CHANGES[change](p)), SIDE) for p in photographs()]
+    pairs = {(a, b) for a, b, *_ in found(tmp_path, originals + copies)}
+    n = len(NAMES)
+    assert pairs == {(i, i + n) for i in range(n)}
+
+
+def test_how_says_what_was_done_to_the_first(tmp_path: Path, originals: list[np.ndarray]) -> None:
+    retina = originals[NAMES.index("retina")]
+    (pair,) = found(tmp_path, [retina, np.rot90(retina[:, ::-1])])
+    assert pair[:2] == (0, 1) and pair.how == "mirrored, turned 90" and pair.score > 0.99
+
+
+def test_fingerprints_in_a_form_are_those_of_the_moved_picture() -> None:
+    picture = stored(photographs()[0], 64)[..., 1]
+    prints = fingerprints(picture)
+    for number, (mirrored, degrees) in enumerate(FORMS):
+        if degrees % 90 == 0:
+            moved = np.rot90(picture[:, ::-1] if mirrored else picture, degrees // 90)
+            np.testing.assert_allclose(
+                fingerprints(np.ascontiguousarray(moved))[0], prints[number], atol=1e-5
+            )
+    assert not fingerprints(np.full((64, 64), 7, np.uint8))[0].any()
+
+
+def test_noise_and_blank_pictures_are_like_nothing() -> None:
+    rng = np.random.default_rng(0)
+    one, other = rng.integers(0, 256, (2, 128, 128), dtype=np.uint8)
+    blank = np.zeros((128, 128), np.uint8)
+    assert similarity(one, other, 0) < 0.5
+    assert similarity(one, blank, 0) == similarity(blank, blank, 0) == 0
+    assert similarity(one, one, 0) > 0.99
+
+
+def test_all_images_of_a_sample_must_be_copies(tmp_path: Path, originals: list[np.ndarray]) -> None:
+    left = [originals[0], originals[0], originals[1]]
+    right = [originals[2], originals[3], originals[4]]
+    small = [np.zeros((8, 8, 3), np.uint8)] * 3
+    arrays = store(tmp_path / "a", left=left, right=right, small=small)
+    assert image_names(arrays) == ["left", "right"]
+    assert find_lookalikes(arrays, list("abc")) == []
+    arrays = store(tmp_path / "b", left=left, right=[right[0], right[0], right[1]], small=small)
+    assert [pair[:2] for pair in find_lookalikes(arrays, list("abc"))] == [(0, 1)]
+
+
+def test_copies_between_two_people_with_many_frames_each_are_found(
+    tmp_path: Path, originals: list[np.ndarray]
+) -> None:
+    rng = np.random.default_rng(1)
+    copy = stored(CHANGES["crop, jpeg"](photographs()[0]), SIDE)
+
+    def frames(still: np.ndarray) -> list[np.ndarray]:
+        noise = rng.integers(-3, 4, (12, *still.shape))
+        return list(np.clip(still.astype(int) + noise, 0, 255).astype(np.uint8))
+
+    arrays = store(tmp_path, image=frames(originals[0]) + frames(copy))
+    pairs = find_lookalikes(arrays, ["ann"] * 12 + ["bob"] * 12)
+    assert any(pair.first < 12 <= pair.second for pair in pairs)
+    assert any(pair.second < 12 for pair in pairs), "within a person too"
+
+
+def test_two_sets_are_compared(tmp_path: Path, originals: list[np.ndarray]) -> None:
+    first = store(tmp_path / "a", image=originals[:6])
+    second = store(tmp_path / "b", image=[originals[9], originals[2][::-1], originals[4]])
+    rows = np.array([0, 2, 3])
+    (pair,) = lookalikes_between(first, rows, second, np.arange(3))
+    assert pair[:2] == (2, 1)
+    assert lookalikes_between(first, rows, store(tmp_path / "c", x=originals[:2]), rows[:1]) == []
+
+
+def test_the_table_reads_back_and_damage_is_named(tmp_path: Path) -> None:
+    samples = ["007", "a,b", "NA"]
+    pairs = [Lookalike(0, 1, 0.75, "as it is"), Lookalike(1, 2, 0.9, "mirrored, turned 90")]
+    write_lookalikes(tmp_path, samples, pairs)
+    assert read_lookalikes(tmp_path, samples) == pairs
+    for damage in ("", "first,second\n", "first,second,score,how\nx,007,1,y\n"):
+        (tmp_path / "lookalikes.csv").write_text(damage)
+        with pytest.raises(DataError, match=r"lookalikes\.csv"):
+            read_lookalikes(tmp_path, samples)
+
+
+def test_a_set_augmented_before_the_split_is_refused(
+    tmp_path: Path, originals: list[np.ndarray]
+) -> None:
+    ways = ("turn 90", "turn 120", "turn 180", "turn 270", "mirror")
+    images = originals + [
+        stored(np.ascontiguousarray(CHANGES[way](p)), SIDE) for way in ways for p in originals
+    ]
+    samples = [f"{name}-{way}" for way in ("0", *ways) for name in NAMES]
+    pairs = find_lookalikes(store(tmp_path, image=images), samples)
+    names = {(samples[a].split("-")[0], samples[b].split("-")[0]) for a, b, *_ in pairs}
+    assert names == {(name, name) for name in NAMES}
+    digests = [[sample] for sample in samples]
+    with pytest.raises(CheckError, match=r"leaks .*\(near-duplicate image, .*score 0\."):
+        plan_split(samples, samples, digests, SplitSettings(), pairs)
+    people = [sample.split("-")[0] for sample in samples]
+    assert plan_split(samples, people, digests, SplitSettings(), pairs).subject_independent
