@@ -13,6 +13,7 @@ import numpy as np
 
 from eyecli.data.arrays import ArraySpec, ArrayWriter
 from eyecli.data.audit import find_leaks, refuse_leaks
+from eyecli.data.card import write_dataset_card
 from eyecli.data.prepared import ARRAYS, INDEX, SETUP, SPLIT, open_prepared, write_table
 from eyecli.data.split import Split, group_ids, make_split
 from eyecli.errors import DataError, EyecliError
@@ -63,6 +64,12 @@ class Raw:
         What training and export must know: sizes, units, screen.
     problems
         What is wrong, each with file, row and field; empty if all is well.
+    targets
+        Numeric columns of the table that a model is to predict.
+    identifying
+        Arrays whose pixels could show who somebody is; the dataset card leaves them out.
+    dropped
+        Reason to number of samples that were left out.
     """
 
     table: Sequence[Mapping[str, Any]]
@@ -71,6 +78,9 @@ class Raw:
     convert: Callable[[int, Read], dict[str, np.ndarray]]
     setup: dict[str, Any]
     problems: list[str] = field(default_factory=list)
+    targets: Sequence[str] = ()
+    identifying: Sequence[str] = ()
+    dropped: Mapping[str, int] = field(default_factory=dict)
 
 
 RawReader = Callable[[Source, Any], Raw]
@@ -123,6 +133,10 @@ def prepare(
             _ids(raw.table, "sample"), _ids(raw.table, "subject"), _digests(raw, source), split
         )
         _write(folder, raw, source)
+        write_dataset_card(
+            folder, task, [artifact],
+            targets=raw.targets, identifying=raw.identifying, dropped=raw.dropped,
+        )  # fmt: skip
         return Built(summary={"samples": len(raw.table), "subjects": _count(raw.table)})
 
     prepared = run_stage(root, work, build, force=force)

@@ -25,7 +25,8 @@ IMAGES = ("left", "right", "face")
 BOXES = tuple(
     f"{part}_box_{side}" for part in ("face", "left", "right") for side in ("x", "y", "w", "h")
 )
-REQUIRED = ("subject", "target_x", "target_y")
+TARGETS = ("target_x", "target_y")
+REQUIRED = ("subject", *TARGETS)
 OPTIONAL = ("session", "point", *IMAGES, *BOXES)
 # The two eyes of a person differ by a reflection: mirrored, both can share one branch.
 MIRRORED = ("right",)
@@ -106,7 +107,10 @@ def read_raw(source: Source, settings: GazePreprocess) -> Raw:
         {key: value for key, value in sample.items() if key not in (*IMAGES, *BOXES)}
         for sample in samples
     ]
-    return Raw(table, files, specs, convert, _setup(settings, images, has_boxes), problems)
+    return Raw(
+        table, files, specs, convert, _setup(settings, images, has_boxes), problems,
+        targets=TARGETS, identifying=images,
+    )  # fmt: skip
 
 
 def _image_spec(name: str, settings: GazePreprocess) -> ArraySpec:
