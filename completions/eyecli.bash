@@ -3,7 +3,7 @@ _eyecli() {
     local current=${COMP_WORDS[COMP_CWORD]} path=eyecli words= i
     for ((i = 1; i < COMP_CWORD; i++)); do
         case "$path ${COMP_WORDS[i]}" in
-            'eyecli demo' | 'eyecli fetch path' | 'eyecli fetch sample' | 'eyecli fetch' | 'eyecli preprocess gaze' | 'eyecli preprocess' | 'eyecli train gaze' | 'eyecli train' | 'eyecli calibrate user' | 'eyecli calibrate' | 'eyecli export coreml' | 'eyecli export' | 'eyecli check-ane' | 'eyecli evaluate' | 'eyecli workspace ls' | 'eyecli workspace show' | 'eyecli workspace path' | 'eyecli workspace lineage' | 'eyecli workspace verify' | 'eyecli workspace alias' | 'eyecli workspace' | 'eyecli completions') path="$path ${COMP_WORDS[i]}" ;;
+            'eyecli demo' | 'eyecli fetch path' | 'eyecli fetch sample' | 'eyecli fetch' | 'eyecli preprocess gaze' | 'eyecli preprocess' | 'eyecli train gaze' | 'eyecli train' | 'eyecli calibrate user' | 'eyecli calibrate' | 'eyecli export coreml' | 'eyecli export' | 'eyecli check-ane' | 'eyecli evaluate' | 'eyecli compare' | 'eyecli workspace ls' | 'eyecli workspace show' | 'eyecli workspace path' | 'eyecli workspace lineage' | 'eyecli workspace verify' | 'eyecli workspace alias' | 'eyecli workspace' | 'eyecli completions') path="$path ${COMP_WORDS[i]}" ;;
         esac
     done
     case "$path" in
@@ -20,7 +20,8 @@ _eyecli() {
         'eyecli export coreml') words='--fold --deployment-target --force --dry-run --workspace --json --quiet --verbose --debug --help' ;;
         'eyecli export') words='coreml --help' ;;
         'eyecli check-ane') words='--force --dry-run --workspace --json --quiet --verbose --debug --help' ;;
-        'eyecli evaluate') words='--calibration-points --force --dry-run --workspace --json --quiet --verbose --debug --help' ;;
+        'eyecli evaluate') words='--require --require-lower --on --fold --other-people --calibration-points --force --dry-run --workspace --json --quiet --verbose --debug --help' ;;
+        'eyecli compare') words='--on --fold --other-people --format --split --force --dry-run --workspace --json --quiet --verbose --debug --help' ;;
         'eyecli workspace ls') words='--workspace --json --quiet --verbose --debug --help' ;;
         'eyecli workspace show') words='--workspace --json --quiet --verbose --debug --help' ;;
         'eyecli workspace path') words='--workspace --json --quiet --verbose --debug --help' ;;
@@ -29,7 +30,7 @@ _eyecli() {
         'eyecli workspace alias') words='--workspace --json --quiet --verbose --debug --help' ;;
         'eyecli workspace') words='ls show path lineage verify alias --help' ;;
         'eyecli completions') words='--workspace --json --quiet --verbose --debug --help' ;;
-        eyecli) words='demo fetch preprocess train calibrate export check-ane evaluate workspace completions --version --help' ;;
+        eyecli) words='demo fetch preprocess train calibrate export check-ane evaluate compare workspace completions --version --help' ;;
     esac
     COMPREPLY=($(compgen -W "$words" -- "$current"))
     if [[ ${#COMPREPLY[@]} -eq 0 ]]; then

@@ -2,7 +2,7 @@
 function __eyecli_at
     set -l at eyecli
     for word in (commandline -opc)[2..]
-        if contains -- "$at $word" 'eyecli demo' 'eyecli fetch path' 'eyecli fetch sample' 'eyecli fetch' 'eyecli preprocess gaze' 'eyecli preprocess' 'eyecli train gaze' 'eyecli train' 'eyecli calibrate user' 'eyecli calibrate' 'eyecli export coreml' 'eyecli export' 'eyecli check-ane' 'eyecli evaluate' 'eyecli workspace ls' 'eyecli workspace show' 'eyecli workspace path' 'eyecli workspace lineage' 'eyecli workspace verify' 'eyecli workspace alias' 'eyecli workspace' 'eyecli completions'
+        if contains -- "$at $word" 'eyecli demo' 'eyecli fetch path' 'eyecli fetch sample' 'eyecli fetch' 'eyecli preprocess gaze' 'eyecli preprocess' 'eyecli train gaze' 'eyecli train' 'eyecli calibrate user' 'eyecli calibrate' 'eyecli export coreml' 'eyecli export' 'eyecli check-ane' 'eyecli evaluate' 'eyecli compare' 'eyecli workspace ls' 'eyecli workspace show' 'eyecli workspace path' 'eyecli workspace lineage' 'eyecli workspace verify' 'eyecli workspace alias' 'eyecli workspace' 'eyecli completions'
             set at "$at $word"
         end
     end
@@ -113,6 +113,11 @@ complete -c eyecli -n '__eyecli_at eyecli check-ane' -l quiet -d 'Warnings only.
 complete -c eyecli -n '__eyecli_at eyecli check-ane' -l verbose -d 'Say more.'
 complete -c eyecli -n '__eyecli_at eyecli check-ane' -l debug -d 'Traceback on failure.'
 complete -c eyecli -n '__eyecli_at eyecli check-ane' -l help -d 'Show this message and exit.'
+complete -c eyecli -n '__eyecli_at eyecli evaluate' -l require -d 'A bound such as '"'"'auc>=0.95'"'"' or '"'"'error_mean_px/subjects<=40'"'"', names as in metrics.csv; may be given several times. Exit code 4 if one is not met.'
+complete -c eyecli -n '__eyecli_at eyecli evaluate' -l require-lower -d 'Ask it of the unfavourable end of the 95 % interval.'
+complete -c eyecli -n '__eyecli_at eyecli evaluate' -l on -d 'Judge by all rows of these other prepared data: external validation.'
+complete -c eyecli -n '__eyecli_at eyecli evaluate' -l fold -d 'Fold of a cross-validated model.'
+complete -c eyecli -n '__eyecli_at eyecli evaluate' -l other-people -d 'With --on: the REASON why equal subject ids are not the same people.'
 complete -c eyecli -n '__eyecli_at eyecli evaluate' -l calibration-points -d 'Gaze: points of each test subject used to calibrate; the others test it. 0 for none.'
 complete -c eyecli -n '__eyecli_at eyecli evaluate' -l force -d 'Do it again even if it is there.'
 complete -c eyecli -n '__eyecli_at eyecli evaluate' -l dry-run -d 'Say what would be done; write nothing.'
@@ -122,6 +127,19 @@ complete -c eyecli -n '__eyecli_at eyecli evaluate' -l quiet -d 'Warnings only.'
 complete -c eyecli -n '__eyecli_at eyecli evaluate' -l verbose -d 'Say more.'
 complete -c eyecli -n '__eyecli_at eyecli evaluate' -l debug -d 'Traceback on failure.'
 complete -c eyecli -n '__eyecli_at eyecli evaluate' -l help -d 'Show this message and exit.'
+complete -c eyecli -n '__eyecli_at eyecli compare' -l on -d 'Judge by all rows of these other prepared data: external validation.'
+complete -c eyecli -n '__eyecli_at eyecli compare' -l fold -d 'Fold of a cross-validated model.'
+complete -c eyecli -n '__eyecli_at eyecli compare' -l other-people -d 'With --on: the REASON why equal subject ids are not the same people.'
+complete -c eyecli -n '__eyecli_at eyecli compare' -l format -d 'Print the table to stdout, instead of the comparison'"'"'s reference.'
+complete -c eyecli -n '__eyecli_at eyecli compare' -l split -d 'Part of the split by which to judge.'
+complete -c eyecli -n '__eyecli_at eyecli compare' -l force -d 'Do it again even if it is there.'
+complete -c eyecli -n '__eyecli_at eyecli compare' -l dry-run -d 'Say what would be done; write nothing.'
+complete -c eyecli -n '__eyecli_at eyecli compare' -l workspace -d 'Folder of the artifacts.'
+complete -c eyecli -n '__eyecli_at eyecli compare' -l json -d 'Print the manifest as JSON.'
+complete -c eyecli -n '__eyecli_at eyecli compare' -l quiet -d 'Warnings only.'
+complete -c eyecli -n '__eyecli_at eyecli compare' -l verbose -d 'Say more.'
+complete -c eyecli -n '__eyecli_at eyecli compare' -l debug -d 'Traceback on failure.'
+complete -c eyecli -n '__eyecli_at eyecli compare' -l help -d 'Show this message and exit.'
 complete -c eyecli -n '__eyecli_at eyecli workspace ls' -l workspace -d 'Folder of the artifacts.'
 complete -c eyecli -n '__eyecli_at eyecli workspace ls' -l json -d 'Print the manifest as JSON.'
 complete -c eyecli -n '__eyecli_at eyecli workspace ls' -l quiet -d 'Warnings only.'
@@ -179,6 +197,7 @@ complete -c eyecli -n '__eyecli_at eyecli' -a calibrate -d 'Fit a model to one u
 complete -c eyecli -n '__eyecli_at eyecli' -a export -d 'A model to a verified Core ML package.'
 complete -c eyecli -n '__eyecli_at eyecli' -a check-ane -d 'Judge every operation of a Core ML package: eligible, conditional, ineligible or unknown.'
 complete -c eyecli -n '__eyecli_at eyecli' -a evaluate -d 'Metrics with 95 % intervals, trivial baselines on the same samples, report and plots.'
+complete -c eyecli -n '__eyecli_at eyecli' -a compare -d 'Several models on the same test rows: intervals, paired differences, baselines.'
 complete -c eyecli -n '__eyecli_at eyecli' -a workspace -d 'List, show, verify and name artifacts.'
 complete -c eyecli -n '__eyecli_at eyecli' -a completions -d 'Print the completion file of a shell, for example into ~/.zfunc/_eyecli.'
 complete -c eyecli -n '__eyecli_at eyecli' -l version -d 'Print the version and exit.'

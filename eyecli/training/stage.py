@@ -17,7 +17,9 @@ import numpy as np
 from eyecli.data.prepared import Prepared, groups_and_parts, open_prepared, read_split, write_table
 from eyecli.data.split import Split
 from eyecli.errors import UsageError
+from eyecli.evaluation.study import About
 from eyecli.training.backend import load_keras, make_deterministic
+from eyecli.training.card import write_model_card
 from eyecli.training.interrupt import interruptible
 from eyecli.training.model import MODEL, ModelFile, fold_folder, load_fold, read_facts, read_model
 from eyecli.training.settings import TrainSettings
@@ -38,7 +40,18 @@ Outputs = dict[str, np.ndarray]
 
 
 class Trainer(Protocol):
-    """What a task supplies to train, a module or an object."""
+    """What a task supplies to train, a module or an object.
+
+    Attributes
+    ----------
+    ABOUT
+        What the task says of itself, for the model card.
+    MAY_DIFFER
+        Fields of the setup that the data of an external validation need not share.
+    """
+
+    ABOUT: About
+    MAY_DIFFER: tuple[str, ...]
 
     def learner(self, prepared: Prepared, train: np.ndarray, settings: Any) -> Learner:
         """Build the network and scale the targets by the train rows."""
@@ -121,6 +134,10 @@ def train(
         ]
         shared = ModelFile(data.setup, list(chosen))
         (folder / MODEL).write_bytes(msgspec.json.encode(shared, order="deterministic") + b"\n")
+        write_model_card(
+            root, folder, tools.ABOUT, prepared, split, asdict(settings), summary[0]["parameters"],
+            list(chosen),
+        )  # fmt: skip
         return Built(summary={"partitions": len(chosen), **summary[0]})
 
     with interruptible():

@@ -30,7 +30,8 @@ log = logging.getLogger(__name__)
 
 FORMAT = {"format": 1}
 VERSION = re.compile(r"v(\d{4,})")
-KINDS = ("source", "prepared", "split", "model", "predictions", "head", "coreml", "ane", "report")
+KINDS = ("source", "prepared", "split", "model", "predictions", "head", "coreml", "ane", "report",
+         "comparison")  # fmt: skip
 
 
 @dataclass(frozen=True)
