@@ -22,6 +22,7 @@ COMMANDS = {
     "export": ("eyecli.cli.export", "A model to a verified Core ML package.", "Stages"),
     "check-ane": ("eyecli.cli.check_ane", "Neural Engine verdict for every op.", "Stages"),
     "evaluate": ("eyecli.cli.evaluate", "Metrics, intervals, baselines, report.", "Stages"),
+    "compare": ("eyecli.cli.compare", "Several models on the same test rows.", "Stages"),
     "workspace": (
         "eyecli.cli.workspace",
         "List, show, compare, move and clean up artifacts.",

@@ -12,6 +12,7 @@ import numpy as np
 
 from eyecli.data.arrays import Arrays, ArrayWriter
 from eyecli.data.audit import PARENT, audit_split, refuse_leaks
+from eyecli.data.card import write_dataset_card
 from eyecli.data.extend import Earlier
 from eyecli.data.lookalikes import (
     Lookalike,
@@ -49,7 +50,7 @@ from eyecli.workspace.store import Artifact
 
 SHOWN = 20
 NO_TABLE = TableSettings()
-CARD = "card.md"
+SPLIT_CARD = "card.md"
 # Columns that hold classes where a task names no strata; the split's card counts them.
 LABELS = ("label", "grade")
 
@@ -123,6 +124,10 @@ def prepare(
         pairs = find_lookalikes(Arrays(folder / ARRAYS), found.column("subject"))
         _plan(found, split, earlier, pairs)
         write_lookalikes(folder, found.column("sample"), pairs)
+        write_dataset_card(
+            folder, task, list(artifacts.values()),
+            targets=found.targets, identifying=found.identifying, dropped=found.dropped,
+        )  # fmt: skip
         return Built(summary={"samples": len(found.table), "subjects": _count(found)})
 
     prepared = run_stage(root, work, build, force=force)
@@ -205,7 +210,7 @@ def split_prepared(
         groups = group_ids(columns["sample"], columns["subject"], split.group_by)
         labels = strata or next((columns[name] for name in LABELS if name in columns), None)
         card = split_card(split, groups, labels, earlier.ref if earlier else None)
-        (folder / CARD).write_text(card, encoding="utf-8")
+        (folder / SPLIT_CARD).write_text(card, encoding="utf-8")
         return Built(
             summary={
                 "scheme": split.scheme,

@@ -35,6 +35,12 @@ class Raw:
         What is wrong, each with file, row and field; empty if all is well.
     strata
         The column whose classes every part of a split should have like shares of.
+    targets
+        Numeric columns of the table that a model is to predict.
+    identifying
+        Arrays whose pixels could show who somebody is; the dataset card leaves them out.
+    dropped
+        Reason to number of samples that were left out.
     """
 
     table: Sequence[Mapping[str, Any]]
@@ -44,6 +50,9 @@ class Raw:
     setup: dict[str, Any]
     problems: list[str] = field(default_factory=list)
     strata: str | None = None
+    targets: Sequence[str] = ()
+    identifying: Sequence[str] = ()
+    dropped: Mapping[str, int] = field(default_factory=dict)
 
 
 RawReader = Callable[[Source, Any], Raw]

@@ -55,6 +55,8 @@ class Found:
         See `Raw`; the setup names the strata column, if there is one.
     convert
         From a sample's position to its row of every array.
+    targets, identifying, dropped
+        See `Raw`.
     """
 
     table: Sequence[Mapping[str, Any]]
@@ -63,6 +65,9 @@ class Found:
     setup: dict[str, Any]
     problems: list[str]
     convert: Callable[[int], dict[str, np.ndarray]]
+    targets: Sequence[str]
+    identifying: Sequence[str]
+    dropped: Mapping[str, int]
 
     def column(self, name: str) -> list[str]:
         """One column as text."""
@@ -150,6 +155,9 @@ def find_samples(
         setup=first.setup | ({STRATA: first.strata} if first.strata else {}),
         problems=[problem for raw in raws.values() for problem in raw.problems],
         convert=convert,
+        targets=first.targets,
+        identifying=first.identifying,
+        dropped=sum((Counter(raw.dropped) for raw in raws.values()), Counter()),
     )
 
 

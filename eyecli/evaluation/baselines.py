@@ -24,6 +24,8 @@ class Known:
     ----------
     arrays, images
         The prepared arrays and which of them are images.
+    test_arrays
+        The arrays that the test rows are of: the same, or those of external data.
     targets, groups
         (N, t) targets and (N,) groups of all samples; a baseline reads those of `train` only.
     train, test
@@ -31,6 +33,7 @@ class Known:
     """
 
     arrays: Arrays
+    test_arrays: Arrays
     images: list[str]
     targets: np.ndarray
     groups: np.ndarray
@@ -51,22 +54,21 @@ def ridge_on_pixels(known: Known) -> np.ndarray:
     train = known.train
     if len(train) > MOST:
         train = train[np.linspace(0, len(train) - 1, MOST).astype(int)]
-    fitted = fit_ridge(
-        small_grey(known, train), known.targets[train], known.groups[train], standardise=False
-    )
-    return fitted.predict(small_grey(known, known.test))
+    pixels = small_grey(known.arrays, known.images, train)
+    fitted = fit_ridge(pixels, known.targets[train], known.groups[train], standardise=False)
+    return fitted.predict(small_grey(known.test_arrays, known.images, known.test))
 
 
-def small_grey(known: Known, rows: np.ndarray) -> np.ndarray:
+def small_grey(arrays: Arrays, images: list[str], rows: np.ndarray) -> np.ndarray:
     """Return (rows, images * SIDE * SIDE) grey values, zero mean and unit deviation an image."""
     import cv2
 
     columns = []
-    for name in known.images:
+    for name in images:
         small = np.stack(
             [
                 cv2.resize(pixels.mean(axis=2), (SIDE, SIDE), interpolation=cv2.INTER_AREA).ravel()
-                for pixels in known.arrays.take(name, rows)
+                for pixels in arrays.take(name, rows)
             ]
         )
         deviation = small.std(axis=1, keepdims=True)
@@ -77,3 +79,9 @@ def small_grey(known: Known, rows: np.ndarray) -> np.ndarray:
 
 
 REGISTRY: dict[str, Baseline] = {"constant": constant, "ridge on pixels": ridge_on_pixels}
+# What each does, for the methods of a paper.
+DESCRIPTIONS = {
+    "constant": "constant, the median of the training targets",
+    "ridge on pixels": f"ridge regression on images scaled to {SIDE} x {SIDE} grey pixels, its "
+    "penalty chosen by cross-validation over groups",
+}

@@ -108,13 +108,15 @@ def paired(
     ]
 
 
-def verdict(findings: Findings, flags: Mapping[str, Any], reason: str | None) -> str:
+def verdict(
+    findings: Findings, flags: Mapping[str, Any], reason: str | None, external: str | None = None
+) -> str:
     """Return the report's first line.
 
-    It says whether people were kept apart, then whether the model beats every baseline: the upper
-    end of every paired interval must lie below zero.
+    It says whether the data are external, whether people were kept apart, then whether the model
+    beats every baseline: the upper end of every paired interval must lie below zero.
     """
-    parts = []
+    parts = [f"EXTERNAL VALIDATION on {external}."] if external else []
     if flags.get("subject_independent") is False:
         parts.append(f"NOT SUBJECT-INDEPENDENT ({reason or 'accepted by the user'}).")
     if flags.get("synthetic"):

@@ -1,34 +1,12 @@
-"""Plots as SVG text, reproducible to the byte."""
+"""Plots of a report."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
-# Colours that stay apart in print and for colour-blind readers (Okabe and Ito 2008).
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-
-
-def new_figure(width: float = 6.0, height: float = 4.0) -> tuple[Any, Any]:
-    """Return a figure and its axes, without any window system."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.subplots()
-
-
-def to_svg(figure: Any) -> str:
-    """Render a figure; no date and fixed ids, so that equal figures are equal text."""
-    import matplotlib
-
-    buffer = io.StringIO()
-    with matplotlib.rc_context({"svg.hashsalt": "eyecli", "svg.fonttype": "none"}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
-    text = buffer.getvalue()
-    return text[text.index("<svg") :]
+from eyecli.plots import COLOURS, new_figure, to_svg
 
 
 def error_curves(errors: Mapping[str, np.ndarray], unit: str) -> str:

@@ -6,11 +6,14 @@ import csv
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from eyecli.evaluation.findings import Findings
+
+if TYPE_CHECKING:
+    import jinja2
 
 TEMPLATES = Path(__file__).parent / "templates"
 COLUMNS = ("predictor", "metric", "group", "value", "lo", "hi", "n")
@@ -30,12 +33,10 @@ def write_report(
     verdict
         First line of the Markdown and of the HTML's text.
     facts
-        References, split, licences.
+        References, split, licences, the paragraph `methods`.
     beats
         Whether the model beats every baseline; colours the verdict.
     """
-    import jinja2
-
     content = {
         "verdict": verdict,
         "beats_baselines": beats,
@@ -55,17 +56,23 @@ def write_report(
         writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(asdict(metric) for metric in findings.metrics)
-    environment = jinja2.Environment(
+    pages = environment()
+    for name in ("report.md", "report.html"):
+        text = pages.get_template(f"{name}.j2").render(content, plots=findings.plots, beats=beats)
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+def environment() -> jinja2.Environment:
+    """Return the templates; text in HTML is escaped, Markdown is not."""
+    import jinja2
+
+    made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=jinja2.select_autoescape(["html.j2"]),
         keep_trailing_newline=True,
     )
-    environment.filters |= {"cell": cell, "figure": figure, "interval": interval}
-    for name in ("report.md", "report.html"):
-        text = environment.get_template(f"{name}.j2").render(
-            content, plots=findings.plots, beats=beats
-        )
-        (folder / name).write_text(text, encoding="utf-8")
+    made.filters |= {"cell": cell, "figure": figure, "interval": interval}
+    return made
 
 
 def cell(text: str) -> str:

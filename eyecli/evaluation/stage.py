@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -14,8 +14,13 @@ from eyecli.data.audit import audit_split, refuse_leaks
 from eyecli.data.prepared import Prepared, open_prepared, read_split, read_table
 from eyecli.data.split import Split
 from eyecli.errors import DataError, UsageError
+from eyecli.evaluation.answers import answers, write_checklists
+from eyecli.evaluation.baselines import DESCRIPTIONS
+from eyecli.evaluation.bootstrap import REPLICATES
 from eyecli.evaluation.findings import Findings, verdict
+from eyecli.evaluation.methods import methods, software
 from eyecli.evaluation.report import write_report
+from eyecli.evaluation.study import About, Study, cited, study_of
 from eyecli.settings import setting
 from eyecli.workspace.memo import Work
 from eyecli.workspace.stage import Built, Outcome, run_stage
@@ -43,6 +48,8 @@ class EvaluateSettings:
 class Reporter(Protocol):
     """What a task supplies to evaluate, a module."""
 
+    ABOUT: About
+
     def findings(
         self,
         table: pd.DataFrame,
@@ -50,8 +57,9 @@ class Reporter(Protocol):
         prepared: Prepared,
         split: Split,
         settings: EvaluateSettings,
+        on: Prepared | None = None,
     ) -> Findings:
-        """Compute metrics, baselines and plots of the test rows."""
+        """Compute metrics, baselines and plots of the test rows, which may be of external data."""
 
 
 def evaluate(
@@ -63,6 +71,7 @@ def evaluate(
     split: Artifact,
     settings: EvaluateSettings,
     *,
+    on: Artifact | None = None,
     force: bool = False,
 ) -> Outcome:
     """Make the report on a model's stored predictions.
@@ -77,6 +86,8 @@ def evaluate(
         What was predicted, by what, on what.
     settings
         How to evaluate.
+    on
+        The external data that was predicted; None for the model's own test part.
 
     Raises
     ------
@@ -86,6 +97,7 @@ def evaluate(
         If the split leaks, though it says that it does not.
     """
     inputs = {"predictions": predictions, "model": model, "prepared": prepared, "split": split}
+    inputs |= {"on": on} if on else {}
     work = Work("evaluate", "report", model.manifest.task, None, asdict(settings), inputs)
 
     def build(folder: Path) -> Built:
@@ -102,11 +114,13 @@ def evaluate(
         plan, data = read_split(split), open_prepared(prepared)
         if plan.subject_independent:
             refuse_leaks(audit_split(data, plan))
-        found = reporter().findings(
-            table.iloc[rows].reset_index(drop=True), embedding[rows], data, plan, settings,
+        task, judged = reporter(), table.iloc[rows].reset_index(drop=True)
+        found = task.findings(
+            judged, embedding[rows], data, plan, settings, open_prepared(on) if on else None,
         )  # fmt: skip
+        found = replace(found, notes=found.notes + external_notes(predictions, judged))
         flags = model.manifest.flags
-        line = verdict(found, flags, plan.reason)
+        line = verdict(found, flags, plan.reason, on.ref if on else None)
         beats = all(d.interval is not None and d.interval[1] < 0 for d in found.differences)
         facts = {
             "model": model.ref,
@@ -119,10 +133,72 @@ def evaluate(
             "reason": plan.reason,
             "licences": model.manifest.licences,
             "code": model.manifest.code["version"],
+            "external": on and on.ref,
         }
-        write_report(folder, found, line, facts, beats)
+        study = study_of(
+            root, task.ABOUT, prepared, split, model.manifest.params,
+            model.manifest.summary.get("parameters"),
+        )  # fmt: skip
+        _write(folder, found, line, facts, beats, study, judged, model, on)
         headline = {f"{m.metric} ({m.group})": m.value for m in found.metrics
                     if m.predictor == "model"}  # fmt: skip
         return Built(summary={"verdict": line, "beats_baselines": beats, **headline})
 
     return run_stage(root, work, build, force=force)
+
+
+def external_notes(predictions: Artifact, judged: pd.DataFrame) -> list[str]:
+    """Say what was taken on trust in predictions of external data; nothing for others."""
+    params, notes = predictions.manifest.params, []
+    if params.get("other_people"):
+        notes.append(
+            "Subject ids that equal those of the training are said to be other people: "
+            f"{params['other_people']}."
+        )
+    if params.get("external") and not (judged["subject"] != "").all():
+        notes.append(
+            "The external data do not name subjects: every sample is a group of its own, intervals "
+            "are too narrow, and people of the training could be among them."
+        )
+    return notes
+
+
+def _write(
+    folder: Path,
+    found: Findings,
+    line: str,
+    facts: dict[str, Any],
+    beats: bool,
+    study: Study,
+    judged: pd.DataFrame,
+    model: Artifact,
+    on: Artifact | None,
+) -> None:
+    """Write the report with its methods paragraph, and the checklists."""
+    how = (
+        f"all rows of the external data {cited(on)}, predicted by fold {judged['partition'][0]}, "
+        "which was trained on none of their files"
+        if on
+        else "the test parts, each row predicted by a fold that had not seen its group"
+    )
+    scope = (
+        f"The model was judged by {len(judged)} predictions of {judged['sample'].nunique()} "
+        f"samples in {judged['group'].nunique()} groups: {how}."
+    )
+    intervals = (
+        f"Intervals are 95 % percentile intervals of {REPLICATES:,} bootstrap replicates over "
+        "groups (Efron 1979; Field and Welsh 2007); differences are paired by sample."
+    )
+    known = [name for name in DESCRIPTIONS if name in {m.predictor for m in found.metrics}]
+    libraries = software(model)
+    paragraph = methods(
+        study, judged=scope, baselines=[DESCRIPTIONS[name] for name in known],
+        intervals=intervals, software=libraries,
+    )  # fmt: skip
+    write_report(folder, found, line, facts | {"methods": paragraph}, beats)
+    external = cited(on) if on else None
+    write_checklists(
+        folder,
+        answers(study, model.ref, found.metrics, judged=scope, external=external,
+                intervals=intervals, software=libraries),
+    )  # fmt: skip

@@ -6,6 +6,7 @@ import errno
 import logging
 import shlex
 import shutil
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import fields, replace
 from pathlib import Path
@@ -15,6 +16,8 @@ import msgspec
 
 from eyecli.data.prepared import open_prepared, read_split
 from eyecli.errors import DataError
+from eyecli.evaluation.study import About
+from eyecli.training.card import write_model_card
 from eyecli.training.model import MODEL, ModelFile, fold_folder
 from eyecli.training.settings import TrainSettings
 from eyecli.workspace.lease import lease
@@ -60,7 +63,13 @@ def missing_folds(root: Path, work: Work, count: int) -> list[int]:
 
 
 def merge_folds(
-    root: Path, work: Work, folds: list[Artifact], summary: dict[str, Any], *, force: bool = False
+    root: Path,
+    work: Work,
+    folds: list[Artifact],
+    about: Callable[[], About],
+    summary: dict[str, Any],
+    *,
+    force: bool = False,
 ) -> Outcome:
     """Make the model of all folds of a split, by hard links.
 
@@ -72,6 +81,8 @@ def merge_folds(
         That of the model.
     folds
         One artifact a partition, in their order.
+    about
+        Gives what the task says of itself, for the model card.
     summary
         Facts to add to the manifest.
     force
@@ -82,8 +93,8 @@ def merge_folds(
     DataError
         If a fold is damaged.
     """
-    prepared = work.inputs["prepared"]
-    assert isinstance(prepared, Artifact)
+    prepared, split = work.inputs["prepared"], work.inputs["split"]
+    assert isinstance(prepared, Artifact) and isinstance(split, Artifact)
 
     def build(folder: Path) -> Built:
         for partition, fold in enumerate(folds):
@@ -95,6 +106,10 @@ def merge_folds(
         shared = ModelFile(open_prepared(prepared).setup, list(range(len(folds))))
         (folder / MODEL).write_bytes(msgspec.json.encode(shared, order="deterministic") + b"\n")
         first = {key: value for key, value in folds[0].manifest.summary.items() if key != "command"}
+        write_model_card(
+            root, folder, about(), prepared, split, work.params, first["parameters"],
+            shared.partitions,
+        )  # fmt: skip
         names = [fold.ref for fold in folds]
         return Built(summary={**first, **summary, "partitions": len(folds), "folds": names})
 

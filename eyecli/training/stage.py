@@ -12,6 +12,7 @@ import numpy as np
 from eyecli.data.prepared import Prepared, groups_and_parts, open_prepared, read_split, write_table
 from eyecli.data.split import Split
 from eyecli.errors import UsageError
+from eyecli.evaluation.study import About
 from eyecli.training.backend import load_keras
 from eyecli.training.fold import Job, train_all, train_fold
 from eyecli.training.folds import (
@@ -41,7 +42,18 @@ Outputs = dict[str, np.ndarray]
 
 
 class Trainer(Protocol):
-    """What a task supplies to train, a module or an object."""
+    """What a task supplies to train, a module or an object.
+
+    Attributes
+    ----------
+    ABOUT
+        What the task says of itself, for the model card.
+    MAY_DIFFER
+        Fields of the setup that the data of an external validation need not share.
+    """
+
+    ABOUT: About
+    MAY_DIFFER: tuple[str, ...]
 
     def learner(self, prepared: Prepared, train: np.ndarray, settings: Any) -> Learner:
         """Build the network and scale the targets by the train rows."""
@@ -120,7 +132,9 @@ def train(
         else:
             job = Job(root, work, trainer, prepared, split, settings, refit_of)
             folds = train_all(job, len(read_split(split).partitions), force)
-            model = merge_folds(root, work, folds, _refit_facts(refit_of), force=force)
+            model = merge_folds(
+                root, work, folds, lambda: trainer().ABOUT, _refit_facts(refit_of), force=force
+            )
         return model, predictions(root, trainer, model.artifact, prepared, split, force=force)
 
 
@@ -167,7 +181,7 @@ def train_part(
         if missing:
             return fold, missing
         folds = [recall(root, fold_work(work, i)) for i in range(count)]
-        merge_folds(root, work, [fold for fold in folds if fold], {})
+        merge_folds(root, work, [fold for fold in folds if fold], lambda: trainer().ABOUT, {})
     outcome, _ = train(root, task, trainer, prepared, split, settings)
     return outcome, []
 

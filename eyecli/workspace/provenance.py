@@ -27,7 +27,7 @@ LIBRARIES = (
 
 @functools.cache
 def code_version() -> str:
-    """Package version and the sha256 of eyecli's own sources: part of every memo key.
+    """Package version and the sha256 of eyecli's own sources and templates: part of every memo key.
 
     Returns
     -------
@@ -35,7 +35,8 @@ def code_version() -> str:
         ``<version>+<first 16 hexadecimal digits>``.
     """
     digest = hashlib.sha256()
-    for path in sorted(PACKAGE.rglob("*.py")):
+    sources = (path for path in PACKAGE.rglob("*") if path.suffix in (".py", ".j2"))
+    for path in sorted(sources):
         digest.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0")
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return f"{eyecli.__version__}+{digest.hexdigest()[:16]}"

@@ -28,6 +28,7 @@ MAKERS = {
     "coreml": "eyecli export coreml",
     "ane": "eyecli check-ane",
     "report": "eyecli evaluate",
+    "comparison": "eyecli compare",
 }
 
 

@@ -38,7 +38,7 @@ VERSION = re.compile(r"v(\d{4,})")
 BEAT_SECONDS = 600.0
 KINDS = (
     "source", "prepared", "split", "fold", "model", "predictions", "head", "coreml", "ane",
-    "report",
+    "report", "comparison",
 )  # fmt: skip
 
 

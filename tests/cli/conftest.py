@@ -22,6 +22,7 @@ CHAIN = {
     "preprocess": "preprocess gaze --split kfold:4",
     "train": "train gaze --epochs 1",
     "evaluate": "evaluate",
+    "compare": "compare",
     "export": "export coreml --fold 0",
     "check-ane": "check-ane",
     "calibrate": "calibrate user embeddings.csv --fold 0 --user eve",

@@ -17,6 +17,7 @@ REFS = {
     "preprocess": "prepared/gaze@v1",
     "train": "model/gaze@v1",
     "evaluate": "report/gaze@v1",
+    "compare": "comparison/gaze@v1",
     "export": "coreml/gaze@v1",
     "check-ane": "ane/gaze@v1",
     "calibrate": "head/gaze/eve@v1",
@@ -73,7 +74,7 @@ def test_force_does_a_stage_again_with_the_same_digest(copy: Chain) -> None:
     assert digests[0] == digests[1]
 
 
-@pytest.mark.parametrize("stage", ["evaluate", "check-ane", "calibrate"])
+@pytest.mark.parametrize("stage", ["evaluate", "compare", "check-ane", "calibrate"])
 def test_what_needs_no_network_never_imports_tensorflow(copy: Chain, stage: str) -> None:
     done = eyecli_process(*CHAIN[stage].split(), "--force", cwd=copy.folder,
                           options=("-X", "importtime"))  # fmt: skip

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from eyecli.data.prepared import SETUP, SPLIT
 from eyecli.data.split import make_split
 from eyecli.errors import DataError
+from eyecli.tasks.gaze.about import ABOUT
 from eyecli.tasks.gaze.settings import GazeTrain
 from eyecli.training.folds import (
     find_model,
@@ -65,7 +66,9 @@ class Bench:
 
     def merge(self) -> Artifact:
         folds = [recall(self.root, fold_work(self.work, i)) for i in range(4)]
-        return merge_folds(self.root, self.work, [f for f in folds if f], {}).artifact
+        return merge_folds(
+            self.root, self.work, [f for f in folds if f], lambda: ABOUT, {}
+        ).artifact
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from eyecli.data.tables import (
 from eyecli.errors import DataError, UsageError, suggest
 from eyecli.imaging.decode import decode_rgb, resize_square
 from eyecli.sources.source import Source
-from eyecli.tasks.gaze.fields import BOXES, CROP, EYE, IMAGES, TABLE_FIELDS
+from eyecli.tasks.gaze.fields import BOXES, CROP, EYE, IMAGES, TABLE_FIELDS, TARGETS
 from eyecli.tasks.gaze.settings import GazePreprocess, parse_size
 
 # The two eyes of a person differ by a reflection: mirrored, both can share one branch.
@@ -85,7 +85,10 @@ def read_raw(source: Source, settings: GazePreprocess) -> Raw:
         {key: value for key, value in sample.items() if key not in (*IMAGES, *BOXES)}
         for sample in samples
     ]
-    return Raw(table, files, specs, convert, _setup(settings, images, has_boxes), problems)
+    return Raw(
+        table, files, specs, convert, _setup(settings, images, has_boxes), problems,
+        targets=TARGETS, identifying=images,
+    )  # fmt: skip
 
 
 def _image_spec(name: str, settings: GazePreprocess) -> ArraySpec:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,19 +11,25 @@ import numpy as np
 from eyecli.calibration.head import apply_head
 from eyecli.calibration.samples import Samples
 from eyecli.calibration.select import select
-from eyecli.data.prepared import Prepared
-from eyecli.data.split import Split, group_ids, parts_of
+from eyecli.data.prepared import Prepared, groups_and_parts
+from eyecli.data.split import Split
 from eyecli.evaluation.baselines import REGISTRY, Known
 from eyecli.evaluation.bootstrap import STATISTICS
 from eyecli.evaluation.findings import Difference, Findings, Metric, paired
+from eyecli.evaluation.headline import Headline, Sampling
 from eyecli.evaluation.plots import error_curves, screen_map
 from eyecli.evaluation.stage import EvaluateSettings
 from eyecli.metrics.gaze import angle_deg, euclidean, px_to_cm
-from eyecli.tasks.gaze.layouts import IMAGES
+from eyecli.tasks.gaze.about import ABOUT
+from eyecli.tasks.gaze.fields import IMAGES, TARGETS
 
 if TYPE_CHECKING:
     import pandas as pd
 
+__all__ = ["ABOUT", "PREDICTED", "TRUTH", "baseline_predictions", "findings", "headlines"]
+
+TRUTH: Sequence[str] = TARGETS
+PREDICTED: Sequence[str] = ("pred_x", "pred_y")
 # From (n, 2) prediction and target to (n,) errors.
 ErrorOf = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -33,6 +40,7 @@ def findings(
     prepared: Prepared,
     split: Split,
     settings: EvaluateSettings,
+    on: Prepared | None = None,
 ) -> Findings:
     """Compute the gaze metrics of test rows, those of the baselines, and the plots.
 
@@ -46,27 +54,30 @@ def findings(
         For the baselines, which are fitted anew on the rows outside each test part.
     settings
         How many points calibrate.
+    on
+        The external data that the rows are of, if they are not of `prepared`.
     """
-    units = error_units(prepared.setup)
+    judged = on or prepared
+    units = error_units(judged.setup)
     unit, error_of = next(iter(units.items()))
-    target = table[["target_x", "target_y"]].to_numpy(float)
-    predictors = {"model": table[["pred_x", "pred_y"]].to_numpy(float)}
-    predictors |= baseline_predictions(table, prepared, split)
+    target = table[list(TRUTH)].to_numpy(float)
+    predictors = {"model": table[list(PREDICTED)].to_numpy(float)}
+    predictors |= baseline_predictions(table, prepared, split, on=on)
     metrics = [
         metric
         for name, prediction in predictors.items()
         for metric in summarise(name, table, prediction, target, units)
     ]
     errors = {name: error_of(prediction, target) for name, prediction in predictors.items()}
-    notes = _notes(table, prepared, split)
+    notes = _notes(table, judged, split)
     plots = {
         "Error of the model and the baselines": error_curves(errors, unit),
         "Predictions on the screen": screen_map(
-            predictors["model"], target, prepared.setup["unit"], prepared.setup["unit"] == "px"
+            predictors["model"], target, judged.setup["unit"], judged.setup["unit"] == "px"
         ),
     }
     comparisons: dict[str, list[Difference]] = {}
-    rows, calibrated = calibrate_users(table, embedding, prepared, settings.calibration_points)
+    rows, calibrated = calibrate_users(table, embedding, judged, settings.calibration_points)
     if len(rows):
         held = table.iloc[rows].reset_index(drop=True)
         pairs = {
@@ -173,27 +184,69 @@ def _average(
 
 
 def baseline_predictions(
-    table: pd.DataFrame, prepared: Prepared, split: Split
+    table: pd.DataFrame,
+    prepared: Prepared,
+    split: Split,
+    *,
+    part: str = "test",
+    on: Prepared | None = None,
 ) -> dict[str, np.ndarray]:
-    """Predictions of every baseline for the rows of the table, fold by fold."""
-    index = prepared.index
-    groups = np.asarray(
-        group_ids(list(index["sample"]), list(index["subject"]), split.group_by), dtype=str
-    )
-    row_of = {sample: row for row, sample in enumerate(index["sample"])}
-    targets = index[["target_x", "target_y"]].to_numpy(float)
-    images = [name for name in prepared.arrays.names if name in IMAGES]
+    """Predictions of every baseline for the rows of the table, fold by fold.
+
+    Parameters
+    ----------
+    table
+        Rows of predictions.
+    prepared, split
+        What baselines are fitted on: all rows of a fold that are neither in its test part nor in
+        `part`.
+    part
+        The part that the rows are of.
+    on
+        The external data that the rows are of, if they are not of `prepared`.
+    """
+    judged = on or prepared
+    row_of = {sample: row for row, sample in enumerate(judged.index["sample"])}
+    targets = prepared.index[list(TARGETS)].to_numpy(float)
+    names = set(prepared.arrays.names) & set(judged.arrays.names)
+    images = [name for name in IMAGES if name in names]
     found = {name: np.empty((len(table), 2)) for name in REGISTRY}
     partitions = table["partition"].to_numpy(int)
     for partition in np.unique(partitions):
         rows = np.flatnonzero(partitions == partition)
-        part = parts_of(split, split.partitions[partition], groups.tolist())
-        test = np.array([row_of[sample] for sample in table["sample"].to_numpy()[rows]])
+        groups, parts = groups_and_parts(prepared, split, partition)
         known = Known(
-            prepared.arrays, images, targets, groups, np.flatnonzero(part != "test"), test
-        )
+            prepared.arrays, judged.arrays, images, targets, groups.astype(str),
+            np.flatnonzero(~np.isin(parts, ("test", part))),
+            np.array([row_of[sample] for sample in table["sample"].to_numpy()[rows]]),
+        )  # fmt: skip
         for name, baseline in REGISTRY.items():
             found[name][rows] = baseline(known)
+    return found
+
+
+def headlines(
+    table: pd.DataFrame, prediction: np.ndarray, prepared: Prepared, sampling: Sampling
+) -> list[Headline]:
+    """Mean error over frames in every unit, and over subjects in the main one."""
+    target = table[list(TRUTH)].to_numpy(float)
+    units = error_units(prepared.setup)
+    samples = table["sample"].nunique()
+    found = [
+        Headline(f"error_mean_{unit}", "frames", True, samples,
+                 sampling.mean(error_of(prediction, target)))
+        for unit, error_of in units.items()
+    ]  # fmt: skip
+    if table["subject"].all():
+        unit, error_of = next(iter(units.items()))
+        subjects, inverse = np.unique(table["subject"].to_numpy(str), return_inverse=True)
+        # Every subject counts the same, however many frames it has.
+        share = sampling.weight / np.bincount(inverse, sampling.weight)[inverse]
+        evenly = replace(sampling, weight=share)
+        found.append(
+            Headline(f"error_mean_{unit}", "subjects", True, len(subjects),
+                     evenly.mean(error_of(prediction, target)))
+        )  # fmt: skip
     return found
 
 
@@ -209,8 +262,8 @@ def calibrate_users(
     prediction : ndarray, shape (m, 2)
         Calibrated predictions of those rows.
     """
-    base = table[["pred_x", "pred_y"]].to_numpy(float)
-    target = table[["target_x", "target_y"]].to_numpy(float)
+    base = table[list(PREDICTED)].to_numpy(float)
+    target = table[list(TRUTH)].to_numpy(float)
     rows: list[np.ndarray] = []
     predictions: list[np.ndarray] = []
     users = table.groupby(["partition", "subject"], sort=True).ngroup().to_numpy(int)

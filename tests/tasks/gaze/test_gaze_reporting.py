@@ -288,8 +288,9 @@ def test_ridge_on_pixels_finds_the_gaze_of_known_people(prepared: Prepared) -> N
 def test_constant_is_the_median_of_what_is_known(prepared: Prepared) -> None:
     targets = np.array([[0.0, 0], [2, 4], [1000, 6], [7, 7]])
     known = Known(
-        prepared.arrays, [], targets, np.array(list("abcd")), np.arange(3), np.array([3, 3])
-    )
+        prepared.arrays, prepared.arrays, [], targets, np.array(list("abcd")), np.arange(3),
+        np.array([3, 3]),
+    )  # fmt: skip
     np.testing.assert_array_equal(constant(known), [[2, 4], [2, 4]])
 
 

@@ -1,0 +1,85 @@
+"""The methods paragraph of a paper, in plain English, filled from lineage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from eyecli.evaluation.study import Study, listed, scheme_in_words, warnings
+from eyecli.workspace.store import Artifact
+
+
+def sentences(study: Study) -> dict[str, str]:
+    """Return the paragraph in parts, each a sentence or more.
+
+    Returns
+    -------
+    dict
+        ``warnings``, ``data``, ``preparation``, ``split``, ``model``, ``training``, ``truth``,
+        ``metrics``.
+    """
+    plan = study.plan
+    by = "subject" if plan.group_by == "subject" else "sample"
+    subjects = f"{study.subjects} subjects" if study.subjects else "unknown subjects"
+    names = ", ".join(study.setup.get("inputs", ()))
+    inputs = f" Prepared inputs: {names}." if names else ""
+    size = f" It has {study.parameters:,} parameters." if study.parameters else ""
+    licences = ", ".join(study.licences) or "not stated"
+    return {
+        "warnings": " ".join(warnings(study)),
+        "data": f"The data are {study.samples} samples of {subjects}, {study.prepared}, made of "
+        f"{'; '.join(study.sources) or 'an unknown source'}. Licences: {licences}."
+        + (" The data are rendered, not recorded." if study.synthetic else ""),
+        "preparation": f"Preparation: {listed(study.preparation)}.",
+        "split": f"The data were split by {by} into {len(plan.groups)} groups with "
+        f"{scheme_in_words(plan)} (seed {plan.seed}, {len(plan.partitions)} partitions, "
+        f"{study.split}); part of the groups outside each test part was kept for validation. "
+        + (
+            "No group and no byte-identical file was in two parts of a partition."
+            if study.subject_independent
+            else f"The split is not subject-independent: {study.reason or 'accepted by the user'}."
+        ),
+        "model": f"{study.about.network}{inputs}{size}",
+        "training": f"Training settings: {listed(study.settings)}.",
+        "truth": study.about.truth,
+        "metrics": study.about.metrics,
+    }
+
+
+def methods(
+    study: Study,
+    *,
+    judged: str,
+    baselines: Sequence[str],
+    intervals: str,
+    software: Sequence[str],
+) -> str:
+    """Write the paragraph.
+
+    Parameters
+    ----------
+    study
+        The facts.
+    judged
+        A sentence: which rows were judged.
+    baselines
+        What each baseline does, without a full stop.
+    intervals
+        Sentences: how intervals and tests were computed.
+    software
+        Names with versions.
+    """
+    parts = sentences(study)
+    compared = f"The model was compared with: {'; '.join(baselines)}." if baselines else ""
+    chosen = [
+        *(parts[key] for key in ("warnings", "data", "preparation", "split", "model", "training")),
+        judged, parts["truth"], parts["metrics"], intervals, compared,
+        f"Software: {', '.join(software)}.",
+    ]  # fmt: skip
+    return " ".join(part for part in chosen if part)
+
+
+def software(model: Artifact) -> list[str]:
+    """Versions of eyecli and of the libraries that a model was made with."""
+    manifest = model.manifest
+    made = [f"eyecli {manifest.code['version']}"]
+    return made + [f"{name} {version}" for name, version in sorted(manifest.libraries.items())]

@@ -1,0 +1,189 @@
+"""What lineage knows of a model: the facts that cards, methods and checklists are filled from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from eyecli.data.prepared import open_prepared, read_split
+from eyecli.data.split import Split, parse_scheme
+from eyecli.errors import EyecliError, UsageError
+from eyecli.workspace.references import resolve
+from eyecli.workspace.store import Artifact
+
+# Settings of `train` that say which part to do and for how long, not how.
+INCIDENTAL = ("fold", "max_time", "checkpoint_minutes")
+
+
+@dataclass(frozen=True)
+class About:
+    """What a task says of itself, in whole sentences.
+
+    Attributes
+    ----------
+    use
+        What its models are for.
+    inputs, outputs
+        What goes in and comes out, with units.
+    network
+        Architecture, with its source.
+    truth
+        What the predictions are compared with.
+    metrics
+        How its metrics are defined.
+    limits
+        What nobody should expect of them.
+    """
+
+    use: str
+    inputs: str
+    outputs: str
+    network: str
+    truth: str
+    metrics: str
+    limits: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Study:
+    """Data, split and training of one model.
+
+    Attributes
+    ----------
+    task, about
+        The task.
+    sources
+        A line each: reference, layout, files, digest.
+    prepared, split
+        References with digests.
+    samples, subjects
+        How many; subjects are 0 where they are unknown.
+    preparation, settings
+        Parameters of `preprocess` and `train`.
+    setup
+        What `preprocess` noted: sizes, units, screen.
+    plan
+        The split.
+    parameters
+        Trainable and other weights of one network; None if unknown.
+    synthetic, subject_independent
+        The flags.
+    reason
+        Why it is not subject-independent.
+    licences
+        Of all data.
+    """
+
+    task: str
+    about: About
+    sources: list[str]
+    prepared: str
+    split: str
+    samples: int
+    subjects: int
+    preparation: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    setup: Mapping[str, Any]
+    plan: Split
+    parameters: int | None
+    synthetic: bool
+    subject_independent: bool
+    reason: str | None
+    licences: list[str]
+
+
+def study_of(
+    root: Path,
+    about: About,
+    prepared: Artifact,
+    split: Artifact,
+    settings: Mapping[str, Any],
+    parameters: int | None,
+) -> Study:
+    """Gather the facts from the artifacts that a model is made of.
+
+    Raises
+    ------
+    DataError
+        If an artifact is damaged.
+    """
+    data, plan = open_prepared(prepared), read_split(split)
+    flags = [artifact.manifest.flags for artifact in (prepared, split)]
+    subjects = data.index["subject"]
+    return Study(
+        task=prepared.manifest.task,
+        about=about,
+        sources=source_lines(root, prepared),
+        prepared=cited(prepared),
+        split=cited(split),
+        samples=len(subjects),
+        subjects=subjects[subjects != ""].nunique(),
+        preparation=prepared.manifest.params,
+        settings=settings,
+        setup=data.setup,
+        plan=plan,
+        parameters=parameters,
+        synthetic=any(flag.get("synthetic") is True for flag in flags),
+        subject_independent=all(flag.get("subject_independent") is not False for flag in flags),
+        reason=plan.reason,
+        licences=sorted({*prepared.manifest.licences, *split.manifest.licences}),
+    )
+
+
+def source_lines(root: Path, prepared: Artifact) -> list[str]:
+    """Say what an artifact was prepared from; a source that is gone has its digest only."""
+    lines = []
+    for entry in prepared.manifest.inputs:
+        if not entry.role.startswith("source"):
+            continue
+        line = f"{entry.ref} (sha256 {entry.digest[:12]}"
+        try:
+            summary = resolve(root, entry.digest).manifest.summary
+            line += f", layout {summary['layout']}, {summary['files']} files"
+        except (EyecliError, KeyError):
+            line += ", no longer in the workspace"
+        lines.append(line + ")")
+    return lines
+
+
+def cited(artifact: Artifact) -> str:
+    """Reference and the first digits of the digest."""
+    return f"{artifact.ref} (sha256 {artifact.manifest.digest[:12]})"
+
+
+def warnings(study: Study) -> list[str]:
+    """Return what must be said before anything else, a sentence each."""
+    found = []
+    if not study.subject_independent:
+        found.append(f"NOT SUBJECT-INDEPENDENT ({study.reason or 'accepted by the user'}).")
+    if study.synthetic:
+        found.append("SYNTHETIC DATA.")
+    return found
+
+
+def scheme_in_words(plan: Split) -> str:
+    """Describe how a split was drawn."""
+    try:
+        scheme = parse_scheme(plan.scheme)
+    except UsageError:
+        return f"the scheme {plan.scheme}"
+    if scheme.kind == "holdout":
+        return f"a hold-out of {100 * scheme.test:g} %"
+    if scheme.kind == "kfold":
+        again = f", drawn {scheme.repeats} times" if scheme.repeats > 1 else ""
+        return f"{scheme.folds}-fold cross-validation{again}"
+    return "leave-one-group-out cross-validation"
+
+
+def listed(values: Mapping[str, Any]) -> str:
+    """Write parameters as ``epochs 2, batch size 16``, without those that are empty or change no
+    result.
+    """
+    shown = {
+        key: value
+        for key, value in values.items()
+        if key not in INCIDENTAL and value not in ("", None, [], {})
+    }
+    return ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in shown.items()) or "none"
