@@ -169,7 +169,7 @@ def test_only_what_can_change_the_result_identifies_a_training() -> None:
     same = replace(settings, fold=2, max_time="1h", checkpoint_minutes=1.0)
     assert same.result_params() == settings.result_params()
     for change in ({"ema": 0.9}, {"precision": "mixed_bfloat16"}, {"seed": 1}, {"patience": 4}):
-        other = replace(settings, **change)  # type: ignore[arg-type]
+        other = replace(settings, **change)
         assert other.result_params() != settings.result_params()
 
 
@@ -179,7 +179,7 @@ def test_mixed_precision_computes_in_it_and_leaves_a_float32_model(
     weights = []
     for name in ("float32", "mixed_bfloat16"):
         made = learner(arrays)
-        settings = replace(SETTINGS, precision=name)  # type: ignore[arg-type]
+        settings = replace(SETTINGS, precision=name)
         weights.append(run(made, arrays, tmp_path / name, settings=settings))
         assert "bfloat16" not in made.model.to_json()
         assert made.model.outputs[0].dtype == "float32"
@@ -196,7 +196,7 @@ def test_the_average_and_the_best_epoch_are_kept(arrays: Arrays, tmp_path: Path)
     for name, change in (("last", {}), ("best", {"keep": "best"}), ("patience", {"patience": 1}),
                          ("ema", {"ema": 0.9})):  # fmt: skip
         made = learner(arrays)
-        run(made, arrays, tmp_path / name, settings=replace(wild, **change))  # type: ignore[arg-type]
+        run(made, arrays, tmp_path / name, settings=replace(wild, **change))
         found = predict(made.model, arrays, ["x"], VAL, lambda r: r)["sum"]
         loss = float(np.mean((found - made.targets["sum"][VAL]) ** 2))
         lines = (tmp_path / name / "metrics.jsonl").read_text().splitlines()
