@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eyecli.data.prepared import SETUP, SPLIT
+from eyecli.data.prepared import INDEX, SETUP, SPLIT
 from eyecli.data.split import make_split
 from eyecli.errors import DataError
 from eyecli.tasks.gaze.about import ABOUT
@@ -41,14 +41,17 @@ class Bench:
 
     def __init__(self, folder: Path) -> None:
         self.root = open_workspace(folder / "work space", create=True)
-        self.prepared = self._make("prepared", SETUP, b"{}")
+        rows = "".join(f"{name},{name},\n" for name in "abcd").encode()
+        table = b"sample,subject,files\n" + rows
+        self.prepared = self._make("prepared", {SETUP: b"{}", INDEX: table})
         plan = make_split(["a", "b", "c", "d"], "kfold:4", 0)
-        self.split = self._make("split", SPLIT, msgspec.json.encode(plan))
+        self.split = self._make("split", {SPLIT: msgspec.json.encode(plan)})
         self.work = model_work("gaze", self.prepared, self.split, SETTINGS)
 
-    def _make(self, kind: str, name: str, content: bytes) -> Artifact:
+    def _make(self, kind: str, files: dict[str, bytes]) -> Artifact:
         def build(folder: Path) -> Built:
-            (folder / name).write_bytes(content)
+            for name, content in files.items():
+                (folder / name).write_bytes(content)
             return Built()
 
         return run_stage(self.root, Work("preprocess", kind, "gaze"), build).artifact
