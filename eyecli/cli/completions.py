@@ -13,7 +13,8 @@ from eyecli.workspace.store import KINDS
 
 app = typer.Typer(add_completion=False)
 
-# Parameters that take a reference, and the kinds of artifact each takes.
+# Parameters that take a reference (of one command, where it stands before the name), and the
+# kinds of artifact each takes.
 REFERENCES = {
     "source": ("source",),
     "sources": ("source",),
@@ -21,13 +22,15 @@ REFERENCES = {
     "on": ("prepared",),
     "split": ("split",),
     "split_from": ("split",),
-    "model": ("model", "head"),
+    "model": ("model",),
     "models": ("model",),
     "coreml": ("coreml",),
     "reference": KINDS,
     "references": KINDS,
-    "first": KINDS,
-    "second": KINDS,
+    "old": KINDS,
+    "new": KINDS,
+    # What can be exported.
+    "eyecli export coreml model": ("model", "head"),
 }
 
 
@@ -83,8 +86,8 @@ def _walk(node: Any, path: str, parent: Any, places: dict[str, Place]) -> None:
         place.words[name] = _line(child.help)
         _walk(child, f"{path} {name}", context, places)
     for parameter in node.params:
-        what = _what(parameter)
-        if parameter.param_type_name == "argument":
+        what = _what(parameter, path)
+        if parameter.param_type_name == "argument" and not place.argument.startswith("ref:"):
             place.argument = what
         # Of an option's spellings the long one says more.
         for flag in (o for o in parameter.opts if o.startswith("--")):
@@ -95,13 +98,14 @@ def _walk(node: Any, path: str, parent: Any, places: dict[str, Place]) -> None:
     places[path] = place
 
 
-def _what(parameter: Any) -> str:
+def _what(parameter: Any, path: str) -> str:
     """Say what the value of a parameter is."""
     choices = getattr(parameter.type, "choices", None)
     if choices:
         return f"one:{','.join(choices)}"
-    if parameter.name in REFERENCES:
-        return f"ref:{','.join(REFERENCES[parameter.name])}"
+    kinds = REFERENCES.get(f"{path} {parameter.name}") or REFERENCES.get(parameter.name)
+    if kinds:
+        return f"ref:{','.join(kinds)}"
     if parameter.name == "run":
         return "run"
     is_file = parameter.type.name == "path" or parameter.param_type_name == "argument"

@@ -80,7 +80,7 @@ def _source_row(source: Artifact) -> str:
     manifest = source.manifest
     layout, files = (manifest.summary.get(key, "-") for key in ("layout", "files"))
     licences = ", ".join(manifest.licences) or "not stated"
-    cells = (source.ref, layout, files, manifest.digest[:12], licences)
+    cells = (source.ref.partition("@")[0], layout, files, manifest.digest[:12], licences)
     return f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in cells)} |"
 
 

@@ -138,7 +138,7 @@ def source_lines(root: Path, prepared: Artifact) -> list[str]:
     for entry in prepared.manifest.inputs:
         if not entry.role.startswith("source"):
             continue
-        line = f"{entry.ref} (sha256 {entry.digest[:12]}"
+        line = f"{entry.ref.partition('@')[0]} (sha256 {entry.digest[:12]}"
         try:
             summary = resolve(root, entry.digest).manifest.summary
             line += f", layout {summary['layout']}, {summary['files']} files"
@@ -149,8 +149,8 @@ def source_lines(root: Path, prepared: Artifact) -> list[str]:
 
 
 def cited(artifact: Artifact) -> str:
-    """Reference and the first digits of the digest."""
-    return f"{artifact.ref} (sha256 {artifact.manifest.digest[:12]})"
+    """Name an artifact by its digest: versions differ between workspaces, content does not."""
+    return f"{artifact.ref.partition('@')[0]} (sha256 {artifact.manifest.digest[:12]})"
 
 
 def warnings(study: Study) -> list[str]:

@@ -67,7 +67,7 @@ def test_values_are_known_for_what_they_are() -> None:
     places = command_places()
     assert places["eyecli preprocess gaze"].takes["--unit"] == "one:px,cm"
     assert places["eyecli train gaze"].argument == "ref:prepared"
-    assert places["eyecli calibrate user"].takes["--model"] == "ref:model,head"
+    assert places["eyecli calibrate user"].takes["--model"] == "ref:model"
     assert "--force" not in places["eyecli train gaze"].takes
     assert places["eyecli fetch path"].argument == "file"
 
