@@ -96,7 +96,7 @@ def parse_cell(cell: str, entry: Field, name: str) -> Value:
     DataError
         If it is not what the field holds.
     """
-    text = cell.strip()
+    text = cell.strip(" \t")
     if entry.kind == "number":
         return _number(cell, entry, name)
     if not text and (entry.needed or entry.kind != "text"):
