@@ -12,6 +12,7 @@ from eyecli.data.prepared import Prepared
 from eyecli.data.split import Split
 from eyecli.errors import DataError
 from eyecli.evaluation.headline import Sampling
+from eyecli.evaluation.units import units_of
 from eyecli.workspace.store import Artifact
 
 if TYPE_CHECKING:
@@ -44,14 +45,14 @@ class Judged:
 
 
 def sampling_of(table: pd.DataFrame) -> Sampling:
-    """Group of every row, and 1 / k for each of the k rows of a sample."""
-    names, owner = np.unique(table["group"].to_numpy(str), return_inverse=True)
+    """Subject (or sample) of every row, and 1 / k for each of the k rows of a sample."""
+    names, owner = np.unique(units_of(table).owners, return_inverse=True)
     times = table.groupby("sample")["sample"].transform("size")
     return Sampling(owner, 1 / times.to_numpy(float), len(names))
 
 
 def require_same_rows(judged: Sequence[Judged], truth: Sequence[str]) -> None:
-    """Refuse models that were judged by other samples, groups or truths than the first.
+    """Refuse models that were judged by other samples, groups, subjects or truths than the first.
 
     Several rows of one sample (repeats of a split) are no difference.
 
@@ -81,7 +82,7 @@ def require_same_rows(judged: Sequence[Judged], truth: Sequence[str]) -> None:
                 f"{len(theirs) - len(both)} only in {other.model.ref}",
                 "compare models of the same split, or on other data with --on PREPARED",
             )
-        for column in ("group", *truth):
+        for column in ("group", "subject", *truth):
             differs = mine.loc[both, column] != theirs.loc[both, column]
             if differs.any():
                 raise DataError(

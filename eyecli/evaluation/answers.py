@@ -9,7 +9,7 @@ from typing import Any
 from eyecli.evaluation.checklists import fill
 from eyecli.evaluation.claim import CLAIM
 from eyecli.evaluation.findings import Metric
-from eyecli.evaluation.methods import sentences
+from eyecli.evaluation.methods import against, sentences
 from eyecli.evaluation.study import Study
 from eyecli.evaluation.tripod_ai import TRIPOD_AI
 
@@ -23,6 +23,7 @@ def answers(
     metrics: Sequence[Metric],
     *,
     judged: str,
+    baselines: Sequence[str],
     external: str | None,
     intervals: str,
     software: Sequence[str],
@@ -37,6 +38,8 @@ def answers(
         The report's metrics.
     judged
         Which rows were judged.
+    baselines
+        What each baseline does.
     external
         The external data, None for an internal evaluation.
     intervals, software
@@ -46,6 +49,8 @@ def answers(
     own = [metric for metric in metrics if metric.predictor == "model"]
     pretrained = any(study.settings.get(key) for key in ("pretrained", "weights", "init"))
     seed = study.settings.get("seed")
+    compared = against(baselines)
+    regression = "Does not apply: a regression." if about.outcome == "regression" else ""
     return parts | {
         "use": f"{about.use} It is no medical device.",
         "aims": "The model was evaluated on external data."
@@ -61,6 +66,10 @@ def answers(
         if study.plan.group_by == "subject" and study.subject_independent
         else "",
         "judged": judged,
+        "trained": f"{parts['training']} {compared}".strip(),
+        "measures": f"{about.metrics} {compared}".strip(),
+        "imbalance": regression,
+        "accuracy": regression,
         "parts": judged,
         "internal": "" if external else judged,
         "external": f"External data: {external}. None of its files was used in training."

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from eyecli.evaluation.bootstrap import LEVEL, Interval
+from eyecli.evaluation.bootstrap import LEVEL, Interval, draw_groups
+from eyecli.evaluation.findings import Difference
 from eyecli.evaluation.headline import Headline
-
-REPLICATES = 10_000
-# Counts are drawn in blocks of at most this many, which stay in the processor's cache.
-BLOCK = 2**19
 
 
 @dataclass(frozen=True)
@@ -48,28 +45,18 @@ class Figure:
 
 @dataclass(frozen=True)
 class Compared:
-    """Figures of every row, by its name, and the baselines that a model is not shown to beat."""
+    """Figures of every row, by its name, and each model against every baseline."""
 
     figures: Mapping[str, list[Figure]]
-    unbeaten: Mapping[str, list[str]]
+    against: Mapping[str, list[Difference]]
 
-
-def draw_groups(groups: int, seed: int = 0, replicates: int = REPLICATES) -> Iterator[np.ndarray]:
-    """Draw how often each group occurs in each replicate.
-
-    Yields
-    ------
-    ndarray, shape (k, groups)
-        Counts of the next k replicates.
-    """
-    rng = np.random.default_rng(seed)
-    block = max(1, BLOCK // groups)
-    for start in range(0, replicates, block):
-        size = min(block, replicates - start)
-        # Ten times as fast as multinomial draws where there are many groups.
-        drawn = rng.integers(groups, size=(size, groups)) + groups * np.arange(size)[:, None]
-        counts = np.bincount(drawn.ravel(), minlength=size * groups)
-        yield counts.reshape(size, groups).astype(float)
+    @property
+    def unbeaten(self) -> dict[str, list[str]]:
+        """Model to the baselines that it is not shown to beat."""
+        return {
+            name: [d.against for d in differences if not d.won]
+            for name, differences in self.against.items()
+        }
 
 
 def compare_rows(
@@ -102,7 +89,7 @@ def compare_rows(
                 seeds = [each[number].replicate(counts) for each in rows[name]]
                 blocks[name][number].append(np.mean(seeds, axis=0))
     figures: dict[str, list[Figure]] = {name: [] for name in names}
-    unbeaten: dict[str, list[str]] = {name: [] for name in names if name not in baselines}
+    against: dict[str, list[Difference]] = {}
     for number in metrics:
         headline = rows[names[0]][0][number]
         drawn = {name: np.concatenate(blocks[name][number]) for name in names}
@@ -126,13 +113,15 @@ def compare_rows(
                 )
             )  # fmt: skip
         if number == 0:
-            sign = 1 if headline.lower else -1
-            for name in unbeaten:
-                bounds = {
-                    b: interval_of(sign * (drawn[name] - drawn[b]), groups) for b in baselines
-                }
-                unbeaten[name] = [b for b, ends in bounds.items() if not (ends and ends[1] < 0)]
-    return Compared(figures, unbeaten)
+            against = {
+                name: [
+                    Difference(b, values[name], values[b], values[name] - values[b],
+                               interval_of(drawn[name] - drawn[b], groups), headline.lower)
+                    for b in baselines
+                ]
+                for name in names if name not in baselines
+            }  # fmt: skip
+    return Compared(figures, against)
 
 
 def interval_of(replicates: np.ndarray, groups: int) -> Interval | None:

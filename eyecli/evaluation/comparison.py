@@ -11,25 +11,25 @@ from eyecli.data.prepared import Prepared, open_prepared, read_split, read_table
 from eyecli.errors import DataError, UsageError
 from eyecli.evaluation.alignment import Judged, require_same_rows, sampling_of
 from eyecli.evaluation.baselines import DESCRIPTIONS
-from eyecli.evaluation.compare import REPLICATES, Compared, compare_rows
+from eyecli.evaluation.bootstrap import REPLICATES
+from eyecli.evaluation.compare import Compared, compare_rows
+from eyecli.evaluation.findings import claim
 from eyecli.evaluation.headline import Comparer, Headline
 from eyecli.evaluation.methods import methods, software
 from eyecli.evaluation.stage import PREDICTIONS, external_notes
 from eyecli.evaluation.study import cited, listed, study_of, warnings
 from eyecli.evaluation.tables import Table, write_comparison
+from eyecli.evaluation.units import Units, intervals_in_words, unit_notes, units_of
 from eyecli.settings import setting
 from eyecli.workspace.lineage import input_of
 from eyecli.workspace.memo import Work
 from eyecli.workspace.stage import Built, Outcome, run_stage
 from eyecli.workspace.store import Artifact
 
-# With fewer groups, percentile intervals are known to be too narrow.
-FEW_GROUPS = 10
-INTERVALS = (
-    f"Intervals are 95 % percentile intervals of {REPLICATES:,} bootstrap replicates over groups, "
-    "all rows of the table resampled together. Differences are to the first row; their p-values "
-    "are those of the paired bootstrap, two-sided, corrected for all comparisons of a metric (Holm "
-    "1979). Figures of several seeds are means over the seeds."
+DIFFERENCES = (
+    "All rows of the table are resampled together. Differences are to the first row; their "
+    "p-values are those of the paired bootstrap, two-sided, corrected for all comparisons of a "
+    "metric (Holm 1979). Figures of several seeds are means over the seeds."
 )
 
 
@@ -129,7 +129,7 @@ def _build(
         for name, members in merged.items()
     }
     found = task.baseline_predictions(first.table, first.data, first.plan, part=part, on=external)
-    sampling = sampling_of(first.table)
+    sampling, units = sampling_of(first.table), units_of(first.table)
     for name, prediction in found.items():
         rows[name] = [task.headlines(first.table, prediction, external or first.data, sampling)]
     compared = compare_rows(_common(rows), list(found), sampling.groups)
@@ -143,13 +143,14 @@ def _build(
     samples = first.table["sample"].nunique()
     whose = f"of the external data {cited(on)}" if on else f"of the {part} parts"
     scope = (
-        f"All models were judged by the same {samples} samples {whose}, in {sampling.groups} "
-        "groups; several predictions of one sample share its weight. Data and settings given here "
-        f"are those of {first.model.ref}; those of the others are in the notes."
+        f"All models were judged by the same {samples} samples {whose} ({units.number} "
+        f"{units.kind} are resampled); several predictions of one sample share its weight. Data "
+        f"and settings given here are those of {first.model.ref}; those of the others are in the "
+        "notes."
     )
     paragraph = methods(
         studies[0], judged=scope, baselines=[DESCRIPTIONS[name] for name in found],
-        intervals=INTERVALS, software=software(first.model),
+        intervals=f"{intervals_in_words(units)} {DIFFERENCES}", software=software(first.model),
     )  # fmt: skip
     table = Table(
         first_line=line,
@@ -159,14 +160,14 @@ def _build(
         unbeaten=compared.unbeaten,
         rows={name: len(group[0].table) for name, group in merged.items()},
         samples=samples,
-        groups=sampling.groups,
-        notes=_notes(sampling.groups, part, merged, first)
-        + external_notes(predictions, first.table),
+        groups=units.number,
+        resampled=units.kind,
+        notes=_notes(units, part, merged, first) + external_notes(predictions, first.table),
         methods=paragraph,
     )
     write_comparison(folder, table)
     best = {name: figures[0].value for name, figures in compared.figures.items()}
-    return Built(summary={"verdict": line, "samples": samples, "groups": sampling.groups, **best})
+    return Built(summary={"verdict": line, "samples": samples, "groups": units.number, **best})
 
 
 def _headlines(task: Comparer, one: Judged, external: Prepared | None) -> list[Headline]:
@@ -210,28 +211,29 @@ def _common(rows: Mapping[str, list[list[Headline]]]) -> dict[str, list[list[Hea
 def first_line(compared: Compared, warned: Sequence[str], external: str) -> str:
     """Say what must not be missed, then who is not shown to beat which baseline."""
     parts = [external, *sorted(set(warned))]
-    for name, baselines in compared.unbeaten.items():
-        if baselines:
-            parts.append(f"{name} is NOT shown to beat {', '.join(baselines)}.")
-    if not any(compared.unbeaten.values()):
+    if any(compared.unbeaten.values()):
+        said = [claim(name, found)[0] for name, found in compared.against.items()
+                if compared.unbeaten[name]]  # fmt: skip
+        # Of one group only the same is said of every model.
+        parts += [f"{text}." for text in dict.fromkeys(said)]
+    else:
         parts.append("Every model beats every baseline.")
-    main = {name: compared.figures[name][0] for name in compared.unbeaten}
+    main = {name: compared.figures[name][0] for name in compared.against}
     best = (min if next(iter(main.values())).lower else max)(main, key=lambda n: main[n].value)
     figure = main[best]
     parts.append(f"Best {figure.metric} over {figure.group}: {best}, {figure.value:.4g}.")
     return " ".join(part for part in parts if part)
 
 
-def _notes(groups: int, part: str, merged: Mapping[str, list[Judged]], first: Judged) -> list[str]:
+def _notes(units: Units, part: str, merged: Mapping[str, list[Judged]], first: Judged) -> list[str]:
     notes = [
         f"Baselines are fitted on the training data of {first.model.ref}.",
-        "The interval is over people, the spread (±) over seeds: its standard deviation.",
+        f"The interval is over {units.kind}, the spread (±) over seeds: its standard deviation.",
+        *unit_notes(first.table, units),
     ]
-    if groups < FEW_GROUPS:
-        notes.append(
-            f"{groups} groups only: with fewer than {FEW_GROUPS}, intervals are too narrow; a "
-            f"p-value is never less than {2.0 ** (1 - groups):.3g} here."
-        )
+    least = 2.0 ** (1 - units.number)
+    if least > 1 / REPLICATES:
+        notes.append(f"With {units.number} {units.kind} a p-value is never less than {least:.3g}.")
     if part == "val":
         notes.append("Validation rows may have been used to choose the models: this is no test.")
     for name, members in merged.items():

@@ -42,7 +42,8 @@ class Metric:
 class Difference:
     """Mean error of the model minus that of another predictor, on the same samples.
 
-    In a comparison of two other predictors, `model` is the first of them.
+    In a comparison of two other predictors, `model` is the first of them. Of another metric than
+    an error more may be better: then `lower` is False.
     """
 
     against: str
@@ -50,6 +51,19 @@ class Difference:
     other: float
     value: float
     interval: Interval | None
+    lower: bool = True
+
+    @property
+    def won(self) -> bool:
+        """Whether the whole interval says that the model is better; no number says nothing."""
+        if self.interval is None:
+            return False
+        return self.interval[1] < 0 if self.lower else self.interval[0] > 0
+
+    @property
+    def loss(self) -> float:
+        """By how much the model is worse."""
+        return self.value if self.lower else -self.value
 
 
 @dataclass(frozen=True)
@@ -121,32 +135,51 @@ def verdict(
         parts.append(f"NOT SUBJECT-INDEPENDENT ({reason or 'accepted by the user'}).")
     if flags.get("synthetic"):
         parts.append("SYNTHETIC DATA.")
-    unit = findings.unit
-    unknown = [d for d in findings.differences if d.interval is None]
-    # Not `>= 0`: an error that is no number beats nothing.
-    lost = [d for d in findings.differences if d.interval is not None and not d.interval[1] < 0]
-    nearest = min(findings.differences, key=lambda d: d.other)
-    if unknown:
-        parts.append(
-            f"No evidence: one test group only, so no interval; the model's mean error is "
-            f"{nearest.model:.4g} {unit}, that of {nearest.against} {nearest.other:.4g} {unit}."
-        )
-    elif lost:
-        worst = max(lost, key=lambda d: d.value)
-        claim = "is NOT shown to beat" if worst.value < 0 else "does NOT beat"
-        parts.append(f"The model {claim} {worst.against}: {_figures(worst, unit)}.")
-    else:
-        parts.append(
-            f"The model beats every baseline; nearest is {nearest.against}: "
-            f"{_figures(nearest, unit)}."
-        )
+    words, decisive = claim("The model", findings.differences)
+    several = sum(not d.won for d in findings.differences) > 1
+    whose = f"against {decisive.against}, " if several else ""
+    parts.append(f"{words}: {whose}{_figures(decisive, findings.unit)}.")
     return " ".join(parts)
 
 
+def claim(who: str, differences: Sequence[Difference]) -> tuple[str, Difference]:
+    """Say whether a model beats every baseline; the same words in a report and in a comparison.
+
+    Parameters
+    ----------
+    who
+        The model, as the subject of the sentence.
+    differences
+        The model against each baseline.
+
+    Returns
+    -------
+    words : str
+        A sentence without its full stop.
+    decisive : Difference
+        To the worst of the baselines that are not beaten, or the nearest of those that are.
+    """
+    nearest = max(differences, key=lambda d: d.loss)
+    if any(d.interval is None for d in differences):
+        found = f"No evidence: one test group only, so no interval; nearest is {nearest.against}"
+        return found, nearest
+    lost = sorted((d for d in differences if not d.won), key=lambda d: -d.loss)
+    if not lost:
+        return f"{who} beats every baseline; nearest is {nearest.against}", nearest
+    # Not `>= 0`: an error that is no number beats nothing.
+    worse = [d.against for d in lost if not d.loss < 0]
+    unsure = [d.against for d in lost if d.loss < 0]
+    said = [f"does NOT beat {' and '.join(worse)}"] if worse else []
+    said += [f"is NOT shown to beat {' and '.join(unsure)}"] if unsure else []
+    return f"{who} {' and '.join(said)}", lost[0]
+
+
 def _figures(difference: Difference, unit: str) -> str:
-    assert difference.interval is not None
-    low, high = difference.interval
+    bounds = "no interval"
+    if difference.interval is not None:
+        low, high = difference.interval
+        bounds = f"95 % interval {low:+.3g} to {high:+.3g}"
     return (
         f"mean error {difference.model:.4g} against {difference.other:.4g} {unit}, difference "
-        f"{difference.value:+.3g} {unit} (95 % interval {low:+.3g} to {high:+.3g})"
+        f"{difference.value:+.3g} {unit} ({bounds})"
     )

@@ -23,7 +23,7 @@ Replicate = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Sampling:
-    """How rows belong to groups.
+    """How rows belong to the groups that are resampled: subjects, or samples.
 
     Attributes
     ----------

@@ -23,13 +23,15 @@ def sentences(study: Study) -> dict[str, str]:
     names = ", ".join(study.setup.get("inputs", ()))
     inputs = f" Prepared inputs: {names}." if names else ""
     size = f" It has {study.parameters:,} parameters." if study.parameters else ""
+    count = len(plan.partitions)
+    networks = "One network was" if count == 1 else f"{count} networks, one a partition, were"
     licences = ", ".join(study.licences) or "not stated"
     return {
         "warnings": " ".join(warnings(study)),
         "data": f"The data are {study.samples} samples of {subjects}, {study.prepared}, made of "
         f"{'; '.join(study.sources) or 'an unknown source'}. Licences: {licences}."
         + (" The data are rendered, not recorded." if study.synthetic else ""),
-        "preparation": f"Preparation: {listed(study.preparation)}.",
+        "preparation": f"Preparation: {listed(study.preparation, study.about.unknown)}.",
         "split": f"The data were split by {by} into {len(plan.groups)} groups with "
         f"{scheme_in_words(plan)} (seed {plan.seed}, {len(plan.partitions)} partitions, "
         f"{study.split}); part of the groups outside each test part was kept for validation. "
@@ -39,7 +41,8 @@ def sentences(study: Study) -> dict[str, str]:
             else f"The split is not subject-independent: {study.reason or 'accepted by the user'}."
         ),
         "model": f"{study.about.network}{inputs}{size}",
-        "training": f"Training settings: {listed(study.settings)}.",
+        "training": f"{networks} trained with Adam (Kingma and Ba 2015). {study.about.training} "
+        f"Training settings: {listed(study.settings)}.",
         "truth": study.about.truth,
         "metrics": study.about.metrics,
     }
@@ -69,13 +72,17 @@ def methods(
         Names with versions.
     """
     parts = sentences(study)
-    compared = f"The model was compared with: {'; '.join(baselines)}." if baselines else ""
     chosen = [
         *(parts[key] for key in ("warnings", "data", "preparation", "split", "model", "training")),
-        judged, parts["truth"], parts["metrics"], intervals, compared,
+        judged, parts["truth"], parts["metrics"], intervals, against(baselines),
         f"Software: {', '.join(software)}.",
     ]  # fmt: skip
     return " ".join(part for part in chosen if part)
+
+
+def against(baselines: Sequence[str]) -> str:
+    """Say what a model was compared with; '' for nothing."""
+    return f"The model was compared with: {'; '.join(baselines)}." if baselines else ""
 
 
 def software(model: Artifact) -> list[str]:

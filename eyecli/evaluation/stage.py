@@ -16,11 +16,11 @@ from eyecli.data.split import Split
 from eyecli.errors import DataError, UsageError
 from eyecli.evaluation.answers import answers, write_checklists
 from eyecli.evaluation.baselines import DESCRIPTIONS
-from eyecli.evaluation.bootstrap import REPLICATES
 from eyecli.evaluation.findings import Findings, verdict
 from eyecli.evaluation.methods import methods, software
 from eyecli.evaluation.report import write_report
 from eyecli.evaluation.study import About, Study, cited, study_of
+from eyecli.evaluation.units import intervals_in_words, unit_notes, units_of
 from eyecli.settings import setting
 from eyecli.workspace.memo import Work
 from eyecli.workspace.stage import Built, Outcome, run_stage
@@ -118,10 +118,12 @@ def evaluate(
         found = task.findings(
             judged, embedding[rows], data, plan, settings, open_prepared(on) if on else None,
         )  # fmt: skip
-        found = replace(found, notes=found.notes + external_notes(predictions, judged))
+        units = units_of(judged)
+        notes = [*found.notes, *unit_notes(judged, units), *external_notes(predictions, judged)]
+        found = replace(found, notes=notes)
         flags = model.manifest.flags
         line = verdict(found, flags, plan.reason, on.ref if on else None)
-        beats = all(d.interval is not None and d.interval[1] < 0 for d in found.differences)
+        beats = all(d.won for d in found.differences)
         facts = {
             "model": model.ref,
             "prepared": prepared.ref,
@@ -129,6 +131,7 @@ def evaluate(
             "scheme": plan.scheme,
             "partitions": len(plan.partitions),
             "groups": len(plan.groups),
+            "resampled": units.kind,
             "subject_independent": plan.subject_independent,
             "reason": plan.reason,
             "licences": model.manifest.licences,
@@ -157,8 +160,7 @@ def external_notes(predictions: Artifact, judged: pd.DataFrame) -> list[str]:
         )
     if params.get("external") and not (judged["subject"] != "").all():
         notes.append(
-            "The external data do not name subjects: every sample is a group of its own, intervals "
-            "are too narrow, and people of the training could be among them."
+            "The external data do not name subjects: people of the training could be among them."
         )
     return notes
 
@@ -175,30 +177,35 @@ def _write(
     on: Artifact | None,
 ) -> None:
     """Write the report with its methods paragraph, and the checklists."""
-    how = (
-        f"all rows of the external data {cited(on)}, predicted by fold {judged['partition'][0]}, "
-        "which was trained on none of their files"
-        if on
-        else "the test parts, each row predicted by a fold that had not seen its group"
-    )
+    if on:
+        how = (
+            f"all rows of the external data {cited(on)}, predicted by fold "
+            f"{judged['partition'][0]}, which was trained on none of their files"
+        )
+    elif study.subject_independent:
+        how = "the test parts, each row predicted by a fold that had not seen its subject"
+    else:
+        how = (
+            "the test parts, each row predicted by a fold that was not trained on that sample, but "
+            "may have been trained on others of the same person, or on copies of it"
+        )
+    units = units_of(judged)
+    people = f" of {units.number} subjects" if units.kind == "subjects" else ""
     scope = (
         f"The model was judged by {len(judged)} predictions of {judged['sample'].nunique()} "
-        f"samples in {judged['group'].nunique()} groups: {how}."
+        f"samples{people}: {how}."
     )
-    intervals = (
-        f"Intervals are 95 % percentile intervals of {REPLICATES:,} bootstrap replicates over "
-        "groups (Efron 1979; Field and Welsh 2007); differences are paired by sample."
-    )
-    known = [name for name in DESCRIPTIONS if name in {m.predictor for m in found.metrics}]
+    intervals = f"{intervals_in_words(units)} Differences are paired by sample."
+    predictors = {metric.predictor for metric in found.metrics}
+    baselines = [text for name, text in DESCRIPTIONS.items() if name in predictors]
     libraries = software(model)
     paragraph = methods(
-        study, judged=scope, baselines=[DESCRIPTIONS[name] for name in known],
-        intervals=intervals, software=libraries,
+        study, judged=scope, baselines=baselines, intervals=intervals, software=libraries
     )  # fmt: skip
     write_report(folder, found, line, facts | {"methods": paragraph}, beats)
     external = cited(on) if on else None
     write_checklists(
         folder,
-        answers(study, model.ref, found.metrics, judged=scope, external=external,
-                intervals=intervals, software=libraries),
+        answers(study, model.ref, found.metrics, judged=scope, baselines=baselines,
+                external=external, intervals=intervals, software=libraries),
     )  # fmt: skip

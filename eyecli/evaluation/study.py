@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Literal
 
 from eyecli.data.prepared import open_prepared, read_split
 from eyecli.data.split import Split, parse_scheme
@@ -15,6 +16,8 @@ from eyecli.workspace.store import Artifact
 
 # Settings of `train` that say which part to do and for how long, not how.
 INCIDENTAL = ("fold", "max_time", "checkpoint_minutes")
+# Settings of `train` and the values with which they do nothing.
+OFF = {"accumulate": 1, "ema": 0.0, "patience": 0}
 
 
 @dataclass(frozen=True)
@@ -29,21 +32,30 @@ class About:
         What goes in and comes out, with units.
     network
         Architecture, with its source.
+    training
+        The loss, and the augmentation with its ranges.
+    outcome
+        What is predicted: a number, or a class.
     truth
         What the predictions are compared with.
     metrics
         How its metrics are defined.
     limits
         What nobody should expect of them.
+    unknown
+        Parameters of the preparation that may be unknown, and the values that say so.
     """
 
     use: str
     inputs: str
     outputs: str
     network: str
+    training: str
+    outcome: Literal["regression", "classification"]
     truth: str
     metrics: str
     limits: tuple[str, ...]
+    unknown: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -177,13 +189,22 @@ def scheme_in_words(plan: Split) -> str:
     return "leave-one-group-out cross-validation"
 
 
-def listed(values: Mapping[str, Any]) -> str:
-    """Write parameters as ``epochs 2, batch size 16``, without those that are empty or change no
-    result.
+def listed(values: Mapping[str, Any], unknown: Mapping[str, Any] = MappingProxyType({})) -> str:
+    """Write parameters as ``epochs 2, batch size 16``, without those that are empty, off or change
+    no result.
+
+    Parameters
+    ----------
+    values
+        The parameters; of a file elsewhere only the name is told, not whose folder it was in.
+    unknown
+        Parameter to the value that means that it is unknown.
     """
-    shown = {
-        key: value
-        for key, value in values.items()
-        if key not in INCIDENTAL and value not in ("", None, [], {})
-    }
+    shown = {}
+    for key, value in values.items():
+        if key in unknown and value in (unknown[key], None):
+            shown[key] = "unknown"
+        elif key not in INCIDENTAL and value not in ("", None, [], {}) and OFF.get(key) != value:
+            away = isinstance(value, str) and Path(value).is_absolute()
+            shown[key] = Path(value).name if away else value
     return ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in shown.items()) or "none"

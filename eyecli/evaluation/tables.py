@@ -26,6 +26,8 @@ COLUMNS = (
     "model", "seeds", "rows", "samples", "groups", "metric", "group", "value", "lo", "hi", "n",
     "spread", "difference", "difference_lo", "difference_hi", "p", "p_holm", "unbeaten",
 )  # fmt: skip
+# Share of a line of text that the last column of a LaTeX table takes.
+LAST = 0.2
 LATEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#",
     "_": r"\_", "%": r"\%", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
@@ -50,7 +52,9 @@ class Table:
     rows
         Row to how many predictions judge it.
     samples, groups
-        By how many all are judged.
+        By how many all are judged; the groups are those that were resampled.
+    resampled
+        What they are: subjects, or samples.
     notes, methods
         Sentences.
     """
@@ -63,6 +67,7 @@ class Table:
     rows: Mapping[str, int]
     samples: int
     groups: int
+    resampled: str
     notes: Sequence[str]
     methods: str
 
@@ -79,7 +84,7 @@ def write_comparison(folder: Path, table: Table) -> None:
         "csv": as_csv(table),
         "table": f"{table.first_line}\n\n{aligned(grid)}",
         "markdown": as_markdown(table, grid),
-        "latex": as_latex(table.first_line, grid),
+        "latex": as_latex(table),
     }
     for name, text in texts.items():
         (folder / FORMATS[name]).write_text(text, encoding="utf-8")
@@ -89,7 +94,7 @@ def write_comparison(folder: Path, table: Table) -> None:
 def grid_of(table: Table) -> list[list[str]]:
     """Return the table as cells, its head first."""
     first, *_ = table.figures.values()
-    head = ["model", "seeds", "n", "groups"]
+    head = ["model", "seeds", "n", table.resampled]
     head += [f"{f.metric} ({f.group})" for f in first]
     head += ["difference", "p (Holm)", "beats baselines"]
     lines = [head]
@@ -103,15 +108,25 @@ def grid_of(table: Table) -> list[list[str]]:
             else f"{figure(main.difference)} ({interval(main.difference_interval)})"
         )  # fmt: skip
         row.append("-" if main.p_holm is None else f"{main.p_holm:.3g}")
-        missing = table.unbeaten.get(name)
-        row.append("-" if missing is None else f"not {', '.join(missing)}" if missing else "yes")
+        row.append(_beats(table, name))
         lines.append(row)
     return lines
 
 
+def _beats(table: Table, name: str) -> str:
+    missing = table.unbeaten.get(name)
+    if missing is None:
+        return "-"
+    return f"not: {', '.join(missing)}" if missing else "all"
+
+
 def _value(found: Figure) -> str:
+    return f"{_point(found)} ({interval(found.interval)})"
+
+
+def _point(found: Figure) -> str:
     spread = "" if found.spread is None else f" ± {found.spread:.2g}"
-    return f"{figure(found.value)}{spread} ({interval(found.interval)})"
+    return f"{figure(found.value)}{spread}"
 
 
 def as_csv(table: Table) -> str:
@@ -147,20 +162,40 @@ def as_markdown(table: Table, grid: Sequence[Sequence[str]]) -> str:
     return f"{table.first_line}\n\n{body}\n\n## Notes\n\n{notes}\n\n## Methods\n\n{table.methods}\n"
 
 
-def as_latex(first_line: str, grid: Sequence[Sequence[str]]) -> str:
-    """A ``tabular`` that needs the package booktabs; the first line is its last row."""
-    columns = len(grid[0])
-    body = [" & ".join(map(latex, row)) + r" \\" for row in grid]
+def as_latex(table: Table) -> str:
+    """A ``tabular`` that needs the package booktabs; the first line is its last row.
+
+    It holds the main metric only, intervals below their figures, so that it is no wider than a
+    column of text; all metrics are in ``comparison.csv``.
+    """
+    first = next(iter(table.figures.values()))[0]
+    lines = [
+        ["", "n", first.metric, "difference", "p", "beats"],
+        ["", "", f"({first.group})", "", "(Holm)", "baselines"],
+    ]
+    for name, (main, *_) in table.figures.items():
+        difference, bounds = main.difference, main.difference_interval
+        p = "-" if main.p_holm is None else f"{main.p_holm:.3g}"
+        lines.append([name, str(table.samples), _point(main), figure(difference), p,
+                      _beats(table, name)])  # fmt: skip
+        below = "" if difference is None else f"({interval(bounds)})"
+        lines.append(["", "", f"({interval(main.interval)})", below, "", ""])
+    rows = []
+    for *cells, last in lines:
+        # In a box of its own, for it may take several lines.
+        box = rf"\parbox[t]{{{LAST}\linewidth}}{{\raggedright {latex(last)}}}" if last else ""
+        rows.append(" & ".join([*map(latex, cells), box]) + r" \\")
+    gap = r"@{\hspace{6pt}}"
     return "\n".join(
         [
-            rf"\begin{{tabular}}{{@{{}}l{'r' * (columns - 2)}l@{{}}}}",
+            rf"\begin{{tabular}}{{@{{}}l{gap}{f'r{gap}' * 4}l@{{}}}}",
             r"\toprule",
-            body[0],
+            *rows[:2],
             r"\midrule",
-            *body[1:],
+            *rows[2:],
             r"\bottomrule",
-            rf"\multicolumn{{{columns}}}{{@{{}}p{{\linewidth}}@{{}}}}"
-            rf"{{\footnotesize {latex(first_line)}}} \\",
+            rf"\multicolumn{{6}}{{@{{}}p{{\linewidth}}@{{}}}}"
+            rf"{{\footnotesize\raggedright {latex(table.first_line)}}} \\",
             r"\end{tabular}",
             "",
         ]

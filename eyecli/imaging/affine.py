@@ -39,6 +39,18 @@ class Jitter:
     offset: float = 0.0
     noise: float = 0.0
 
+    def in_words(self) -> str:
+        """Describe the changes for the methods of a paper, without those that are off."""
+        said = {
+            "shift": f"shifts of up to {100 * self.shift:g} % of the side",
+            "rotation": f"rotation by up to {self.rotation:g} degrees",
+            "zoom": f"scaling by a factor of exp(±{self.zoom:g})",
+            "gain": f"contrast by up to {100 * self.gain:g} %",
+            "offset": f"brightness by up to {50 * self.offset:g} % of the range",
+            "noise": f"Gaussian noise with a deviation of {50 * self.noise:g} % of the range",
+        }
+        return ", ".join(text for field, text in said.items() if getattr(self, field))
+
 
 def warp_matrix(
     size: tuple[int, int], shift: tuple[float, float], rotation: float, zoom: float

@@ -7,7 +7,9 @@ from eyecli.evaluation.study import About, Study
 
 ABOUT = About(
     use="It guesses.", inputs="Numbers.", outputs="A number.", network="The network is small.",
+    training="The loss is a square. Nothing is augmented.", outcome="regression",
     truth="The truth is a number.", metrics="The error is a difference.", limits=("Few people.",),
+    unknown={"distance_cm": 0.0},
 )  # fmt: skip
 STUDY = Study(
     task="gaze", about=ABOUT, sources=["source/gaze@v1 (sha256 abc)"], prepared="prepared/gaze@v1",

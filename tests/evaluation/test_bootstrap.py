@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from eyecli.evaluation import bootstrap
 from eyecli.evaluation.bootstrap import (
     STATISTICS,
-    group_weights,
+    draw_groups,
     mean_interval,
     quantile_interval,
 )
@@ -22,9 +22,10 @@ VALUES = np.random.default_rng(0).gamma(2, 10, len(GROUPS)) + 5 * (GROUPS == "c"
 
 def resampled(statistic: str, seed: int) -> tuple[float, float]:
     """Plain loop: draw as many groups as there are, pool their values, take the statistic."""
-    counts, inverse = group_weights(GROUPS, seed)
+    names, inverse = np.unique(GROUPS, return_inverse=True)
+    replicates = bootstrap.REPLICATES if statistic == "mean" else bootstrap.QUANTILE_REPLICATES
     found = []
-    for row in counts:
+    for row in np.concatenate(list(draw_groups(len(names), seed, replicates))).astype(int):
         pooled = np.concatenate([np.tile(VALUES[inverse == g], n) for g, n in enumerate(row)])
         found.append(STATISTICS[statistic][0](pooled))
     low, high = np.quantile(found, [0.025, 0.975])
@@ -39,14 +40,20 @@ def test_equals_a_plain_resampling_loop(statistic: str, seed: int) -> None:
 
 
 def test_groups_are_drawn_with_replacement() -> None:
-    counts, inverse = group_weights(GROUPS)
+    counts = np.concatenate(list(draw_groups(7)))
     assert counts.shape == (bootstrap.REPLICATES, 7)
     assert (counts.sum(axis=1) == 7).all()
     np.testing.assert_allclose(counts.mean(axis=0), 1, atol=0.1)
     # Binomial(7, 1/7): variance 6/7.
     np.testing.assert_allclose(counts.var(axis=0), 6 / 7, atol=0.1)
     assert np.abs(np.corrcoef(counts.T)[0, 1] + 1 / 6) < 0.1
-    assert [GROUPS[inverse == k][0] for k in range(7)] == list("abcdefg")
+
+
+def test_draws_that_are_kept_are_those_that_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = np.concatenate(list(draw_groups(7, 3)))
+    monkeypatch.setattr(bootstrap, "KEPT", 0)
+    np.testing.assert_array_equal(np.concatenate(list(draw_groups(7, 3))), kept)
+    assert not np.array_equal(np.concatenate(list(draw_groups(7, 4))), kept)
 
 
 def coverage(by_group: bool, trials: int) -> float:

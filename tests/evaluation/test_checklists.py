@@ -23,8 +23,9 @@ METRICS = [
 
 def known(study: Study = STUDY, external: str | None = None) -> dict[str, str]:
     return answers(
-        study, "model/gaze@v1", METRICS, judged="By 60 rows.", external=external,
-        intervals="Bootstrap.", software=["eyecli 1"],
+        study, "model/gaze@v1", METRICS, judged="By 60 rows.",
+        baselines=["constant, the median"], external=external, intervals="Bootstrap.",
+        software=["eyecli 1"],
     )  # fmt: skip
 
 
@@ -88,3 +89,20 @@ def test_nothing_is_claimed_that_is_not_so() -> None:
 def test_figures_are_those_of_the_model() -> None:
     text = answer(fill(TRIPOD_AI, known()), "23a")
     assert "20.5 (18 to 22, n 60)" in text and "99" not in text
+
+
+def test_training_and_baselines_are_told_with_what_is_missing() -> None:
+    for checklist, number in ((CLAIM, "25"), (TRIPOD_AI, "12e")):
+        text = answer(fill(checklist, known()), number)
+        told, todo = text.split("**TODO**")
+        assert "compared with: constant, the median." in told and "models" in todo
+    told = answer(fill(CLAIM, known()), "25")
+    assert "6 networks, one a partition, were trained with Adam" in told
+    assert "The loss is a square." in told and "Nothing is augmented." in told
+
+
+def test_what_asks_for_classes_does_not_apply_to_a_regression() -> None:
+    classes = replace(STUDY, about=replace(STUDY.about, outcome="classification"))
+    for checklist, number in ((CLAIM, "38"), (TRIPOD_AI, "13")):
+        assert answer(fill(checklist, known()), number).startswith("Does not apply: a regression.")
+        assert answer(fill(checklist, known(classes)), number).startswith("**TODO**")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 import subprocess
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -33,6 +35,7 @@ def table(first_line: str = f"SYNTHETIC DATA. {HOSTILE}") -> Table:
         rows={"model/gaze@v1": 96, "model/gaze_2@v3": 288},
         samples=96,
         groups=8,
+        resampled="subjects",
         notes=["A note.", HOSTILE],
         methods="The data are few.",
     )  # fmt: skip
@@ -73,9 +76,11 @@ def test_csv_has_full_precision_and_the_documented_columns(folder: Path) -> None
 def test_the_table_says_all(folder: Path) -> None:
     text = (folder / "comparison.txt").read_text()
     line = next(row for row in text.splitlines() if row.startswith("model/gaze_2@v3"))
-    for shown in ("96", "8", "101 (90 to 110)", "8.877 (-1.5 to 19)", "0.16", "not 50 % & co"):
+    for shown in ("96", "8", "101 (90 to 110)", "8.877 (-1.5 to 19)", "0.16", "not: 50 % & co"):
         assert shown in line
     assert "92.12 ± 1.2 (80 to 105.5)" in text
+    assert next(row for row in text.splitlines() if row.startswith("model/gaze@v1")).endswith("all")
+    assert "subjects" in text
     content = json.loads((folder / "comparison.json").read_text())
     assert content["models"]["model/gaze@v1"] == ["model/gaze@v1", "model/gaze@v2"]
 
@@ -105,11 +110,12 @@ def test_signs_before_numbers_become_minus() -> None:
     assert latex("-1.5 to -.2, leave-one-out, v1-2") == "$-$1.5 to $-$.2, leave-one-out, v1-2"
 
 
-def test_the_latex_compiles_in_a_minimal_document(folder: Path) -> None:
+def compiled(folder: Path) -> str:
+    """Put the table into a small article; return the log of LaTeX."""
     if not shutil.which("pdflatex"):
         pytest.skip("pdflatex is not installed")
     document = (
-        r"\documentclass{article}\usepackage{booktabs}\begin{document}"
+        r"\documentclass{article}\usepackage{booktabs}\begin{document}\small\noindent"
         "\n" + r"\input{comparison.tex}\end{document}"
     )
     (folder / "paper.tex").write_text(document)
@@ -119,3 +125,40 @@ def test_the_latex_compiles_in_a_minimal_document(folder: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-2000:]
     assert "Missing character" not in done.stdout and (folder / "paper.pdf").is_file()
+    return done.stdout
+
+
+def test_the_latex_compiles_in_a_minimal_document(folder: Path) -> None:
+    compiled(folder)
+
+
+def test_the_latex_is_no_wider_than_the_text(tmp_path: Path) -> None:
+    """Two models and two baselines, three metrics with long figures, in a column of 345 pt."""
+
+    def row(number: int) -> list[Figure]:
+        value, bounds = 184.712 + number, (121.0432 + number, 1052.4321)
+        difference = (-112.4321, (-203.4567, -12.3456), 0.00019998, 0.0125) if number else ()
+        return [
+            Figure(metric, group, True, 1200, value, bounds, 12.34 if number == 1 else None,
+                   *difference)
+            for metric, group in (("error_mean_px", "frames"), ("error_mean_deg", "frames"),
+                                  ("error_mean_px", "subjects"))
+        ]  # fmt: skip
+
+    names = ["model/gaze@v1", "model/gaze@v12", "constant", "ridge on pixels"]
+    models = {name: [name] for name in names[:2]}
+    made = replace(
+        table("NOT SUBJECT-INDEPENDENT (one lamp). " + "Every model beats every baseline. " * 5),
+        figures={name: row(number) for number, name in enumerate(names)},
+        models=models, seeds={name: [0] for name in models}, rows=dict.fromkeys(models, 1200),
+        unbeaten={names[0]: ["constant", "ridge on pixels"], names[1]: []},
+    )  # fmt: skip
+    write_comparison(tmp_path, made)
+    wide = [
+        float(width) for width in re.findall(r"Overfull \\hbox \(([\d.]+)pt", compiled(tmp_path))
+    ]
+    assert max(wide, default=0) < 5
+    text = (tmp_path / "comparison.tex").read_text()
+    for name in names:
+        assert name in text
+    assert "error\\_mean\\_px" in text and "deg" not in text and "subjects" not in text

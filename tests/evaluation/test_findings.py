@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from eyecli.evaluation.bootstrap import mean_interval
-from eyecli.evaluation.findings import Difference, Findings, paired, verdict
+from eyecli.evaluation.findings import Difference, Findings, claim, paired, verdict
 
 GROUPS = np.repeat(list("abcdefgh"), 5)
 
@@ -55,7 +55,9 @@ def test_of_several_lost_the_worst_is_named() -> None:
     findings = found(
         constant=(48, (1, 3)), ridge_on_pixels=(30, (15, 25)), duration=(90, (-50, -30))
     )
-    assert "does NOT beat ridge on pixels" in verdict(findings, INDEPENDENT, None)
+    line = verdict(findings, INDEPENDENT, None)
+    assert "does NOT beat ridge on pixels and constant: against ridge on pixels, mean error" in line
+    assert "duration" not in line
 
 
 def test_an_error_that_is_no_number_beats_nothing() -> None:
@@ -69,7 +71,7 @@ def test_one_group_is_no_evidence() -> None:
     findings = found(constant=(200, None), ridge_on_pixels=(60, None))
     line = verdict(findings, INDEPENDENT, None)
     assert line.startswith("No evidence: one test group only") and "beats" not in line
-    assert "50 px" in line and "ridge on pixels 60 px" in line
+    assert "ridge on pixels" in line and "50 against 60 px" in line and "no interval" in line
 
 
 def test_what_is_not_subject_independent_says_so_first() -> None:
@@ -113,3 +115,26 @@ def test_paired_differences_resample_groups() -> None:
     by_group, by_frame = (paired(errors, groups)[0].interval for groups in (GROUPS, np.arange(40)))
     assert by_group is not None and by_frame is not None
     assert by_group[1] - by_group[0] > 1.5 * (by_frame[1] - by_frame[0])
+
+
+@pytest.mark.parametrize(
+    ("other", "interval", "lower", "said"),
+    [
+        (40, (5, 15), True, "does NOT beat b"),
+        (40, (5, 15), False, "beats every baseline"),
+        (60, (-15, -5), True, "beats every baseline"),
+        (60, (-15, -5), False, "does NOT beat b"),
+        (45, (-1, 11), False, "is NOT shown to beat b"),
+    ],
+)
+def test_a_claim_knows_whether_less_is_better(
+    other: float, interval: tuple[float, float], lower: bool, said: str
+) -> None:
+    words, decisive = claim("model/a@v1", [Difference("b", 50, other, 50 - other, interval, lower)])
+    assert words.startswith(f"model/a@v1 {said}") and decisive.against == "b"
+
+
+def test_both_words_are_used_where_both_hold() -> None:
+    findings = found(constant=(55, (-12, 2)), ridge_on_pixels=(30, (15, 25)))
+    line = verdict(findings, INDEPENDENT, None)
+    assert "does NOT beat ridge on pixels and is NOT shown to beat constant" in line

@@ -62,3 +62,25 @@ def test_unknown_subjects_are_not_counted() -> None:
 )
 def test_schemes_in_words(scheme: str, words: str) -> None:
     assert scheme_in_words(Split(scheme, 0, [], [])) == words
+
+
+def test_training_is_told_in_full() -> None:
+    told = sentences(STUDY)["training"]
+    assert "6 networks, one a partition, were trained with Adam (Kingma and Ba 2015)." in told
+    assert "The loss is a square. Nothing is augmented." in told
+    one = replace(STUDY, plan=Split("holdout:0.3", 0, ["a"], STUDY.plan.partitions[:1]))
+    assert sentences(one)["training"].startswith("One network was trained")
+
+
+def test_parameters_are_told_as_they_are_meant() -> None:
+    study = replace(
+        STUDY,
+        preparation={"distance_cm": 0.0, "eye_size": 32, "table": "/home/ann/secret study/t.csv"},
+        settings={"epochs": 2, "ema": 0.0, "patience": 0, "accumulate": 1, "seed": 0},
+    )
+    parts = sentences(study)
+    assert parts["preparation"] == "Preparation: distance cm unknown, eye size 32, table t.csv."
+    assert parts["training"].endswith("Training settings: epochs 2, seed 0.")
+    given = replace(study, preparation={"distance_cm": 60.0}, settings={"ema": 0.99, "patience": 3})
+    assert "distance cm 60.0" in sentences(given)["preparation"]
+    assert "ema 0.99, patience 3" in sentences(given)["training"]

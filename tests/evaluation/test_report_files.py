@@ -36,7 +36,7 @@ def build(folder: Path, reason: str | None = None, groups: int = 6) -> str:
     line = verdict(findings, {"subject_independent": reason is None}, reason)
     facts = {
         "model": "model/gaze@v1", "prepared": "prepared/gaze@v1", "split": "split/gaze@v1",
-        "scheme": "kfold:3", "partitions": 3, "groups": groups,
+        "scheme": "kfold:3", "partitions": 3, "groups": groups, "resampled": "subjects",
         "subject_independent": reason is None,
         "reason": reason, "licences": ["CC0-1.0", HOSTILE], "code": "0.1.0",
     }  # fmt: skip

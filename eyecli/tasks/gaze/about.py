@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from eyecli.evaluation.study import About
+from eyecli.tasks.gaze.augmentation import JITTER
 
 ABOUT = About(
     use="The model estimates where on a screen a person looks, from images of the eyes or the "
@@ -14,6 +15,11 @@ ABOUT = About(
     network="The network has a small residual convolution branch for each kind of image, shared "
     "by both eyes, and one linear layer each for the embedding and the position (after Krafka et "
     "al. 2016).",
+    training="The loss is the mean squared error of the position, standardised by the training "
+    "part; with the setting `head ridge` the last layer is then fitted anew by ridge regression on "
+    "the embedding of the training and validation rows. In training every crop is changed at "
+    f"random on its own: {JITTER.in_words()}.",
+    outcome="regression",
     truth="The truth is the position of the target that the person was asked to look at; whether "
     "the person did look there was not verified.",
     metrics="The error is the Euclidean distance between predicted and true position; in degrees "
@@ -24,4 +30,5 @@ ABOUT = About(
         "Without calibration, errors differ much between people; the mean says little of one "
         "person.",
     ),
+    unknown={"screen_px": "", "screen_cm": "", "distance_cm": 0.0},
 )

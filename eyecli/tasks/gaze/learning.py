@@ -10,8 +10,9 @@ import numpy as np
 from eyecli.data.prepared import Prepared
 from eyecli.errors import UsageError, suggest
 from eyecli.evaluation.ridge import fit_ridge
-from eyecli.imaging.affine import OFFSET, SCALE, Jitter, jitter
+from eyecli.imaging.affine import OFFSET, SCALE, jitter
 from eyecli.tasks.gaze.about import ABOUT
+from eyecli.tasks.gaze.augmentation import JITTER
 from eyecli.tasks.gaze.fields import TARGETS
 from eyecli.tasks.gaze.model import INPUTS, build
 from eyecli.tasks.gaze.settings import GazeTrain
@@ -19,7 +20,6 @@ from eyecli.training.fit import Learner
 
 __all__ = ["ABOUT", "MAY_DIFFER", "augment", "finish", "learner", "names", "scale", "tabulate"]
 
-JITTER = Jitter(shift=0.04, rotation=3.0, zoom=0.05, gain=0.10, offset=0.05, noise=0.02)
 # What the data of an external validation need not share with those of the training.
 MAY_DIFFER: tuple[str, ...] = ("inputs", "distance_cm")
 STORED = {"eyes": ("left", "right"), "face": ("face",), "boxes": ("boxes",)}

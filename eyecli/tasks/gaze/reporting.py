@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -19,12 +20,15 @@ from eyecli.evaluation.findings import Difference, Findings, Metric, paired
 from eyecli.evaluation.headline import Headline, Sampling
 from eyecli.evaluation.plots import error_curves, screen_map
 from eyecli.evaluation.stage import EvaluateSettings
+from eyecli.evaluation.units import units_of
 from eyecli.metrics.gaze import angle_deg, euclidean, px_to_cm
 from eyecli.tasks.gaze.about import ABOUT
 from eyecli.tasks.gaze.fields import IMAGES, TARGETS
 
 if TYPE_CHECKING:
     import pandas as pd
+
+log = logging.getLogger(__name__)
 
 __all__ = ["ABOUT", "PREDICTED", "TRUTH", "baseline_predictions", "findings", "headlines"]
 
@@ -89,20 +93,25 @@ def findings(
         held_errors = {name: error_of(p, target[rows]) for name, p in pairs.items()}
         plots["Before and after calibration, on held-out points"] = error_curves(held_errors, unit)
         comparisons["After calibration, on held-out points"] = paired(
-            held_errors, held["group"].to_numpy(), of="after calibration"
+            held_errors, units_of(held).owners, of="after calibration"
         )
         notes.append(
             f"Calibration: up to {settings.calibration_points} points of each test subject and "
             f"fold calibrate, the {len(rows)} frames of the other points are counted."
         )
-    differences = paired(errors, table["group"].to_numpy())
+    left_out = not_calibrated(table, settings.calibration_points)
+    if left_out:
+        log.warning("%s", left_out)
+        notes.append(left_out)
+    differences = paired(errors, units_of(table).owners)
     return Findings(metrics, differences, unit, notes, plots, comparisons)
 
 
 def _notes(table: pd.DataFrame, prepared: Prepared, split: Split) -> list[str]:
+    units = units_of(table)
     notes = [
         f"{len(table)} test rows of {table['sample'].nunique()} samples in "
-        f"{table['partition'].nunique()} folds, {table['group'].nunique()} groups.",
+        f"{table['partition'].nunique()} folds, {units.number} {units.kind}.",
         "Baselines are fitted on the train and validation rows of the same folds.",
         "Over frames: mean of frame errors. Over dots: predictions of one dot are averaged first. "
         "Over subjects: mean of the subjects' mean errors. Papers mix the three.",
@@ -147,7 +156,7 @@ def summarise(
     units: Mapping[str, ErrorOf],
 ) -> list[Metric]:
     """Mean, median and 95th percentile of the error over frames, dots and subjects."""
-    groups = table["group"].to_numpy()
+    groups = units_of(table).owners
     dots = table.groupby(["partition", "subject", "session", "point"], sort=False).ngroup()
     dot_prediction, dot_target, first = _average(dots.to_numpy(), prediction, target)
     rows = []
@@ -283,6 +292,32 @@ def calibrate_users(
     if not rows:
         return np.empty(0, int), np.empty((0, 2))
     return np.concatenate(rows), np.concatenate(predictions)
+
+
+def not_calibrated(table: pd.DataFrame, points: int) -> str:
+    """Say how many people `calibrate_users` leaves out, and why; '' if nobody is, or all should be.
+
+    No subject is named: the sentence goes to logs.
+    """
+    if points < 1:
+        return ""
+    who = "subjects" if table["subject"].all() else "sets of rows of unknown subjects"
+    names = table["session"] + "/" + table["point"]
+    counts = names.groupby([table["partition"], table["subject"]]).nunique()
+    few = counts[counts <= points]
+    if few.empty:
+        return ""
+    people = few.index.get_level_values("subject").nunique()
+    least, most = few.min(), few.max()
+    have = f"{least} points" if least == most else f"{least} to {most} points"
+    way_out = (
+        f"fewer calibrate with --calibration-points {most - 1}" if most > 1
+        else "calibration needs two points or more"
+    )  # fmt: skip
+    return (
+        f"Not calibrated: {people} of {table['subject'].nunique()} {who} have {have} only, and "
+        f"--calibration-points {points} leaves none to test them by; {way_out}."
+    )
 
 
 def spread_points(names: np.ndarray, target: np.ndarray, count: int) -> np.ndarray:

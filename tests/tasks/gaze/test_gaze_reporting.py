@@ -23,6 +23,7 @@ from eyecli.tasks.gaze.reporting import (
     calibrate_users,
     error_units,
     findings,
+    not_calibrated,
     spread_points,
     summarise,
 )
@@ -234,6 +235,27 @@ def test_the_choice_of_points_does_not_see_predictions(prepared: Prepared) -> No
     np.testing.assert_array_equal(again, rows)
 
 
+def test_who_cannot_be_calibrated_is_counted_with_the_reason(
+    prepared: Prepared, split: Split, caplog: pytest.LogCaptureFixture
+) -> None:
+    table = people()
+    assert not_calibrated(table, 11) == "" == not_calibrated(table, 0)
+    few = table[(table["subject"] != "bob") | table["point"].isin(["p0", "p1", "p2"])]
+    said = not_calibrated(few, 5)
+    assert "1 of 3 subjects have 3 points only" in said and "--calibration-points 2" in said
+    assert "bob" not in said
+    # They are those that calibrate_users leaves out.
+    few = few.reset_index(drop=True)
+    rows, _ = calibrate_users(few, embedding_of(few), prepared, 5)
+    assert set(few.iloc[rows]["subject"]) == {"ann", "cho"}
+    table = predicted(prepared, split)
+    found = findings(table, embedding_of(table), prepared, split, EvaluateSettings())
+    assert "6 of 6 subjects have 5 points only" in found.notes[-1]
+    assert found.notes[-1] in caplog.text
+    one = table.assign(point="p0")
+    assert "needs two points or more" in not_calibrated(one, 9)
+
+
 # Baselines
 
 
@@ -314,7 +336,7 @@ def test_findings_hold_model_baselines_and_calibration(prepared: Prepared, split
     assert mean.value == pytest.approx(error.mean()) == pytest.approx(found.differences[0].model)
     assert mean.n == len(table) == 60
     notes = " ".join(found.notes)
-    assert "60 test rows of 60 samples in 3 folds, 6 groups" in notes
+    assert "60 test rows of 60 samples in 3 folds, 6 subjects" in notes
     assert "the 24 frames of the other points" in notes, "2 of 5 points, of 6 people"
     assert len(found.plots) == 3 and all(svg.startswith("<svg") for svg in found.plots.values())
 
@@ -331,3 +353,25 @@ def test_notes_say_what_could_not_be_computed(prepared: Prepared, split: Split) 
 
 def replace_grouping(split: Split, groups: list[str]) -> Split:
     return Split(split.scheme, 0, groups, [Partition(0, 0, groups[:5], groups[5:7])], "none", False)
+
+
+def test_people_are_resampled_though_the_groups_are_samples(
+    prepared: Prepared, split: Split
+) -> None:
+    """A leak that was accepted: the groups of the split are single samples."""
+    table = predicted(prepared, split)
+    settings = EvaluateSettings(3)
+    honest = findings(table, embedding_of(table), prepared, split, settings)
+    leaky = table.assign(group=table["sample"])
+    found = findings(leaky, embedding_of(table), prepared, split, settings)
+    assert found.differences == honest.differences and found.metrics == honest.metrics
+    assert found.comparisons == honest.comparisons
+    alone = findings(leaky.assign(subject=""), embedding_of(table), prepared, split, settings)
+    assert alone.differences != honest.differences
+    assert "60 samples" in alone.notes[0]
+
+
+def test_the_augmentation_is_told_with_its_ranges() -> None:
+    told = reporting.ABOUT.training
+    assert "4 % of the side" in told and "3 degrees" in told and "exp(±0.05)" in told
+    assert "contrast by up to 10 %" in told and "brightness by up to 2.5 %" in told
