@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -98,6 +99,32 @@ def test_a_published_split_that_divides_people_needs_a_reason(eyecli: Call, one:
     assert split.manifest.flags["subject_independent"] is False
     assert split.manifest.summary["reason"].endswith(": as in the paper")
     assert "**no**" in (split.path / "card.md").read_text()
+
+
+def test_a_leaky_split_is_judged_by_people_and_says_what_was_seen(eyecli: Call, one: str) -> None:
+    words = ("preprocess", "gaze", one, "--split-column", "day", "--unsafe-split", "as published")
+    assert eyecli(*words).code == 0
+    assert eyecli("train", "gaze", "--epochs", "1").code == 0
+    done = eyecli("evaluate")
+    assert done.ref == "report/gaze@v1", done.err
+    assert "Not calibrated: 4 of 4 subjects have 1 point only" in done.err
+    folder = resolve(ROOT, "report/gaze").path
+    report = json.loads((folder / "report.json").read_text())
+    assert report["resampled"] == "subjects" and report["groups"] == 8
+    assert "4 subjects only: with fewer than 10, intervals are too narrow." in report["notes"]
+    assert "had not seen" not in report["methods"] and "of 4 subjects" in report["methods"]
+    assert "may have been trained on others of the same person" in report["methods"]
+    compared = eyecli("compare", "--format", "csv")
+    row = next(csv.DictReader(compared.out.splitlines()))
+    assert (row["samples"], row["groups"]) == ("8", "4")
+    first = (resolve(ROOT, "comparison/gaze").path / "comparison.txt").read_text().splitlines()[0]
+    claim = next(words for words in ("does NOT beat", "is NOT shown to beat", "beats every")
+                 if words in report["verdict"])  # fmt: skip
+    assert claim.replace("beats every", "Every model beats every") in first
+    (difference,) = (d for d in report["differences"] if d["against"] == "constant")
+    assert float(row["value"]) == pytest.approx(difference["model"])
+    mean = next(m for m in report["metrics"] if m["metric"] == "error_mean_px")
+    assert (float(row["lo"]), float(row["hi"])) == pytest.approx((mean["lo"], mean["hi"]))
 
 
 def test_bad_words_get_a_line_and_a_way_out(eyecli: Call, one: str, two: str) -> None:

@@ -264,6 +264,8 @@ def calibrate_users(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Calibrate every test subject on a few points and predict the frames of the others.
 
+    Rows of unknown subjects are left out: nobody knows whose points would calibrate whom.
+
     Returns
     -------
     rows : ndarray, shape (m,)
@@ -278,6 +280,8 @@ def calibrate_users(
     users = table.groupby(["partition", "subject"], sort=True).ngroup().to_numpy(int)
     for number in range(users.max() + 1):
         user = np.flatnonzero(users == number)
+        if not table["subject"].iloc[user[0]]:
+            continue
         names = (table["session"] + "/" + table["point"]).to_numpy(str)[user]
         chosen = spread_points(names, target[user], points)
         calibrates = np.isin(names, chosen)
@@ -301,23 +305,23 @@ def not_calibrated(table: pd.DataFrame, points: int) -> str:
     """
     if points < 1:
         return ""
-    who = "subjects" if table["subject"].all() else "sets of rows of unknown subjects"
-    names = table["session"] + "/" + table["point"]
-    counts = names.groupby([table["partition"], table["subject"]]).nunique()
+    known = table[table["subject"] != ""]
+    said = []
+    if len(known) < len(table):
+        said.append(f"{len(table) - len(known)} of {len(table)} rows are of unknown subjects")
+    names = known["session"] + "/" + known["point"]
+    counts = names.groupby([known["partition"], known["subject"]]).nunique()
     few = counts[counts <= points]
-    if few.empty:
-        return ""
-    people = few.index.get_level_values("subject").nunique()
-    least, most = few.min(), few.max()
-    have = f"{least} points" if least == most else f"{least} to {most} points"
-    way_out = (
-        f"fewer calibrate with --calibration-points {most - 1}" if most > 1
-        else "calibration needs two points or more"
-    )  # fmt: skip
-    return (
-        f"Not calibrated: {people} of {table['subject'].nunique()} {who} have {have} only, and "
-        f"--calibration-points {points} leaves none to test them by; {way_out}."
-    )
+    if len(few):
+        people = few.index.get_level_values("subject").nunique()
+        least, most = few.min(), few.max()
+        have = f"{most}" if least == most else f"{least} to {most}"
+        have += " point" if most == 1 else " points"
+        said.append(
+            f"{people} of {known['subject'].nunique()} subjects have {have} only, and "
+            f"--calibration-points {points} leaves none to test them by (use fewer)"
+        )
+    return f"Not calibrated: {'; '.join(said)}." if said else ""
 
 
 def spread_points(names: np.ndarray, target: np.ndarray, count: int) -> np.ndarray:

@@ -242,7 +242,7 @@ def test_who_cannot_be_calibrated_is_counted_with_the_reason(
     assert not_calibrated(table, 11) == "" == not_calibrated(table, 0)
     few = table[(table["subject"] != "bob") | table["point"].isin(["p0", "p1", "p2"])]
     said = not_calibrated(few, 5)
-    assert "1 of 3 subjects have 3 points only" in said and "--calibration-points 2" in said
+    assert "1 of 3 subjects have 3 points only, and --calibration-points 5" in said
     assert "bob" not in said
     # They are those that calibrate_users leaves out.
     few = few.reset_index(drop=True)
@@ -252,8 +252,17 @@ def test_who_cannot_be_calibrated_is_counted_with_the_reason(
     found = findings(table, embedding_of(table), prepared, split, EvaluateSettings())
     assert "6 of 6 subjects have 5 points only" in found.notes[-1]
     assert found.notes[-1] in caplog.text
-    one = table.assign(point="p0")
-    assert "needs two points or more" in not_calibrated(one, 9)
+
+
+def test_unknown_people_are_not_calibrated_as_if_they_were_one(prepared: Prepared) -> None:
+    table = people()
+    unknown = table.assign(subject=table["subject"].where(table["subject"] != "bob", ""))
+    rows, _ = calibrate_users(unknown, embedding_of(table), prepared, 5)
+    assert set(table.iloc[rows]["subject"]) == {"ann", "cho"}
+    assert not_calibrated(unknown, 5) == "Not calibrated: 36 of 108 rows are of unknown subjects."
+    nobody = table.assign(subject="")
+    assert len(calibrate_users(nobody, embedding_of(table), prepared, 5)[0]) == 0
+    assert "108 of 108 rows" in not_calibrated(nobody, 5)
 
 
 # Baselines
