@@ -94,7 +94,7 @@ def test_models_and_baselines_are_judged_by_the_same_rows(chain: Chain) -> None:
     )
     assert f"{other} is NOT" not in line
     text = (made.artifact.path / "comparison.md").read_text()
-    assert text.splitlines()[0] == line and "6 groups only" in text and "epochs 9" in text
+    assert text.splitlines()[0] == line and "6 subjects only" in text and "epochs 9" in text
     assert made.artifact.manifest.kind == "comparison" and made.artifact.manifest.flags["synthetic"]
 
 

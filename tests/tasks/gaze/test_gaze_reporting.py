@@ -240,6 +240,7 @@ def test_who_cannot_be_calibrated_is_counted_with_the_reason(
 ) -> None:
     table = people()
     assert not_calibrated(table, 11) == "" == not_calibrated(table, 0)
+    assert "3 of 3 subjects have 12 points only" in not_calibrated(table, 12)
     few = table[(table["subject"] != "bob") | table["point"].isin(["p0", "p1", "p2"])]
     said = not_calibrated(few, 5)
     assert "1 of 3 subjects have 3 points only, and --calibration-points 5" in said
