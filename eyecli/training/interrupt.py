@@ -41,7 +41,7 @@ def began() -> float:
     return time.monotonic() if _noted.began is None else _noted.began
 
 
-def stop_error(message: str = "stopped before there was anything to save") -> BaseException:
+def stop_error(message: str = "stopped") -> BaseException:
     """Return what a noted signal ends with: KeyboardInterrupt (130) or RetryError (75)."""
     if signal.SIGINT in _noted.seen:
         return KeyboardInterrupt()

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import logging
 import shutil
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -175,3 +178,39 @@ def test_the_report_of_a_model_is_on_its_test_rows(chain: Chain) -> None:
     text = (made.artifact.path / "report.md").read_text()
     assert text.splitlines()[0] == summary["verdict"]
     assert summary["verdict"].startswith("SYNTHETIC DATA. ")
+
+
+class DiesOnce:
+    """A task whose process dies the first time that it finishes a training."""
+
+    def __init__(self) -> None:
+        self.died = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(learning, name)
+
+    def finish(self, *given: Any) -> dict[str, Any]:
+        if not self.died:
+            self.died = True
+            raise KeyboardInterrupt
+        return learning.finish(*given)
+
+
+def test_what_was_trained_outlives_a_kill_before_it_is_published(
+    chain: Chain, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = replace(SMALL, fold=1, ema=0.9, seed=7)
+    folds = []
+    for name, tools in (("whole", learning), ("cut", DiesOnce())):
+        root = tmp_path / name
+        shutil.copytree(chain.root, root)
+        once = partial(train_part, root, "gaze", lambda t=tools: t, chain.prepared, chain.split)
+        if name == "cut":
+            with pytest.raises(KeyboardInterrupt):
+                once(settings)
+            assert list(root.glob("runs/*/fold-001/checkpoint"))
+            caplog.set_level(logging.INFO, "eyecli")
+        folds.append(once(settings)[0].artifact)
+        assert not list(root.glob("runs/*/fold-001/checkpoint*"))
+    assert "fold 1 of 3: going on at the end, after 1 epochs" in caplog.text
+    assert folds[0].manifest.digest == folds[1].manifest.digest
