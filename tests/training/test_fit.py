@@ -228,7 +228,7 @@ def test_the_average_is_one_of_updates_not_of_batches() -> None:
     averages: list[float] = []
     for batch in range(7):
         made.apply([keras.ops.convert_to_tensor([batch + 1.0])], [weight])
-        if batch % 2 == 0:
+        if batch in (2, 4, 6):
             value = float(weight.numpy()[0])
             averages.append(0.8 * averages[-1] + 0.2 * value if averages else value)
     made.finalize_variable_values([weight])
