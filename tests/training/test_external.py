@@ -8,10 +8,13 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import pandas as pd
 import pytest
 from gaze_chain import Chain
+from planted import CHANGES, photographs, store, stored
 
-from eyecli.data.prepare import SplitSettings, prepare
+from eyecli.data.lookalikes import write_lookalikes
+from eyecli.data.prepare import SplitSettings, prepare, split_prepared
 from eyecli.data.prepared import open_prepared, read_table, write_table
 from eyecli.errors import CheckError, DataError, UsageError
 from eyecli.evaluation.comparison import CompareSettings, compare
@@ -22,7 +25,12 @@ from eyecli.tasks.base import all_layouts, load_task
 from eyecli.tasks.gaze import learning, reporting
 from eyecli.tasks.gaze.layouts import read_raw
 from eyecli.tasks.gaze.settings import GazePreprocess
-from eyecli.training.external import external_data, predict_external, predictions_for
+from eyecli.training.external import (
+    external_data,
+    predict_external,
+    predictions_for,
+    require_no_copies,
+)
 from eyecli.workspace.memo import Work
 from eyecli.workspace.stage import Built, run_stage
 from eyecli.workspace.store import Artifact
@@ -124,6 +132,48 @@ def test_people_of_the_same_ids_are_refused_without_a_reason(chain: Chain, other
 def test_files_that_were_trained_on_are_refused_whatever_the_reason(chain: Chain) -> None:
     with pytest.raises(CheckError, match=r"48 of 72 samples .* have a file that fold 1"):
         predicted(chain, chain.prepared)
+
+
+def photo_set(chain: Chain, name: str, images: list[np.ndarray]) -> Artifact:
+    """Publish photographs as the eyes of one person each, with files of their own."""
+
+    def build(folder: Path) -> Built:
+        store(folder / "arrays", left=images, right=images)
+        (folder / "setup.json").write_bytes(b"{}")
+        rows = [
+            {"sample": f"{name}{n}", "subject": f"{name}{n}", "files": f"{name}-{n}"}
+            for n in range(len(images))
+        ]
+        write_table(folder / "index.csv", pd.DataFrame(rows))
+        write_lookalikes(folder, [], [])
+        return Built()
+
+    work = Work("preprocess", "prepared", "gaze", name, {"name": name})
+    return run_stage(chain.root, work, build).artifact
+
+
+def test_photographs_that_were_trained_on_are_refused_under_other_names(chain: Chain) -> None:
+    photos = [stored(pixels, 128) for pixels in photographs()]
+    known = photo_set(chain, "known", photos[:6])
+    split = split_prepared(chain.root, known, SplitSettings("leave-one-group-out")).artifact
+
+    def build(folder: Path) -> Built:
+        shutil.copytree(chain.model.path, folder, dirs_exist_ok=True)
+        return Built()
+
+    work = Work("train", "model", "gaze", "photos", {}, {"prepared": known, "split": split})
+    model = run_stage(chain.root, work, build).artifact
+    # Fold 1 was tested on its second photograph, which may be tested on again.
+    new = [photos[8], photos[1], photos[9]]
+    require_no_copies(chain.root, model, 1, open_prepared(photo_set(chain, "clean", new)))
+    copies = [*new, CHANGES["mirror"](photos[4]), CHANGES["gamma 1.4"](photos[2])]
+    on = photo_set(chain, "copies", copies)
+    pattern = r"2 leaks between what fold 1 .*known2 ~ copies4 \(.*known4 ~ copies3 \(.*mirrored"
+    with pytest.raises(CheckError, match=pattern) as caught:
+        predict_external(chain.root, lambda: learning, model, on, 1, other_people=REASON)
+    assert caught.value.exit_code == 4
+    with pytest.raises(CheckError, match="3 leaks"):
+        require_no_copies(chain.root, model, 2, open_prepared(on))
 
 
 @pytest.mark.parametrize(
