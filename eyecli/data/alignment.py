@@ -28,6 +28,11 @@ LEAST_OVERLAP = 0.05
 LARGEST_ZOOM = 1.3
 
 
+def picture_side(shape: tuple[int, ...]) -> int:
+    """Side at which an image of this (height, width, ...) is compared."""
+    return min(SIDE, max(shape[:2]))
+
+
 class Picture:
     """An image to compare, and its structure at the scales that were asked for.
 
@@ -43,7 +48,7 @@ class Picture:
     """
 
     def __init__(self, pixels: np.ndarray) -> None:
-        self.pixels = _square(pixels, min(SIDE, max(pixels.shape)))
+        self.pixels = _square(pixels, picture_side(pixels.shape))
         self._structure: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
     def structure(self, side: int) -> tuple[np.ndarray, np.ndarray]:

@@ -7,7 +7,7 @@ then they are as good as one, such as two exposures at once or an OCT scan repea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
@@ -15,8 +15,8 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from eyecli.data.alignment import Picture, similarity
-from eyecli.data.arrays import Arrays
+from eyecli.data.alignment import Picture, picture_side, similarity
+from eyecli.data.arrays import Arrays, ArraySpec
 from eyecli.data.fingerprints import FORMS, channel, fingerprints, inverse, nearest
 from eyecli.errors import DataError
 from eyecli.machine import usable_cores
@@ -65,19 +65,32 @@ class Lookalike(NamedTuple):
 
 def image_names(arrays: Arrays) -> list[str]:
     """Names of the arrays that hold images large enough to be told apart, the largest first."""
+    return _image_names({name: arrays.spec(name) for name in arrays.names})
 
-    def area(name: str) -> int:
-        return int(np.prod(arrays.spec(name).shape))
 
+def _image_names(specs: Mapping[str, ArraySpec]) -> list[str]:
     images = [
         name
-        for name in arrays.names
-        if arrays.spec(name).dtype == "uint8"
-        and len(arrays.spec(name).shape) == 3
-        and arrays.spec(name).shape[2] in (1, 3)
-        and min(arrays.spec(name).shape[:2]) >= SMALLEST
+        for name, spec in sorted(specs.items())
+        if spec.dtype == "uint8"
+        and len(spec.shape) == 3
+        and spec.shape[2] in (1, 3)
+        and min(spec.shape[:2]) >= SMALLEST
     ]
-    return sorted(images, key=area, reverse=True)
+    return sorted(images, key=lambda name: int(np.prod(specs[name].shape)), reverse=True)
+
+
+def thumbnail_specs(specs: Mapping[str, ArraySpec]) -> dict[str, ArraySpec]:
+    """Return the arrays that are enough to find the near-duplicates."""
+    sides = {name: picture_side(specs[name].shape) for name in _image_names(specs)}
+    return {name: ArraySpec((side, side, 1), "uint8") for name, side in sides.items()}
+
+
+def thumbnails(
+    row: Mapping[str, np.ndarray], specs: Mapping[str, ArraySpec]
+) -> dict[str, np.ndarray]:
+    """Make a row of the arrays of `thumbnail_specs` from one of the whole arrays."""
+    return {name: Picture(channel(row[name])).pixels[..., None] for name in specs}
 
 
 def find_lookalikes(arrays: Arrays, subjects: Sequence[str]) -> list[Lookalike]:

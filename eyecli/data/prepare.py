@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
@@ -18,6 +19,8 @@ from eyecli.data.lookalikes import (
     Lookalike,
     find_lookalikes,
     read_lookalikes,
+    thumbnail_specs,
+    thumbnails,
     write_lookalikes,
 )
 from eyecli.data.plan import SplitSettings, like_earlier, plan_split, refuse_problems
@@ -147,7 +150,7 @@ def check_source(
     unite: UniteSettings | None = None,
     table: TableSettings = NO_TABLE,
 ) -> list[str]:
-    """Read and decode everything, write nothing (``--dry-run``).
+    """Read and decode everything, look for near-duplicates, keep nothing (``--dry-run``).
 
     Returns
     -------
@@ -160,13 +163,20 @@ def check_source(
     found = _find(sources, read_raw, settings, split, unite or UniteSettings())
     problems = list(found.problems)
     if not problems:
-        for position in track(range(len(found.table)), "checking"):
-            try:
-                found.convert(position)
-            except DataError as error:
-                problems.append(error.message)
+        wanted = thumbnail_specs(found.specs)
+        with TemporaryDirectory() as folder:
+            writer = ArrayWriter(Path(folder), wanted)
+            for position in track(range(len(found.table)), "checking"):
+                try:
+                    writer.append(thumbnails(found.convert(position), wanted))
+                except DataError as error:
+                    problems.append(error.message)
+            writer.close()
+            # Rows are those of the table only if none is missing.
+            whole = not problems
+            pairs = find_lookalikes(Arrays(Path(folder)), found.column("subject")) if whole else []
         try:
-            _plan(found, split, earlier)
+            _plan(found, split, earlier, pairs)
         except EyecliError as error:
             problems.append(error.message)
     row_bytes = sum(

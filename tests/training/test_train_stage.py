@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from gaze_chain import Chain
 
+from eyecli.data.lookalikes import Lookalike, write_lookalikes
 from eyecli.data.plan import SplitSettings
 from eyecli.data.prepare import split_prepared
 from eyecli.data.prepared import open_prepared, read_split, read_table, write_table
-from eyecli.errors import UsageError
+from eyecli.errors import CheckError, UsageError
 from eyecli.evaluation.stage import EvaluateSettings, evaluate
 from eyecli.tasks.gaze import learning, reporting
 from eyecli.tasks.gaze.settings import GazeTrain
@@ -20,7 +21,7 @@ from eyecli.training.model import WEIGHTS, fold_folder, load_fold, read_facts, r
 from eyecli.training.stage import train, train_part, trained_files
 from eyecli.workspace.memo import Work
 from eyecli.workspace.stage import Built, run_stage
-from eyecli.workspace.store import load, versions
+from eyecli.workspace.store import Artifact, load, versions
 
 pytest_plugins = ["trained_gaze"]
 
@@ -175,3 +176,34 @@ def test_the_report_of_a_model_is_on_its_test_rows(chain: Chain) -> None:
     text = (made.artifact.path / "report.md").read_text()
     assert text.splitlines()[0] == summary["verdict"]
     assert summary["verdict"].startswith("SYNTHETIC DATA. ")
+
+
+def test_evaluate_refuses_a_pair_in_two_parts_of_a_split_that_says_there_is_none(
+    chain: Chain,
+) -> None:
+    plan, index = read_split(chain.split), open_prepared(chain.prepared).index
+    first, second = sorted(
+        int(np.flatnonzero(index["subject"] == group)[0])
+        for group in (plan.partitions[0].test[0], plan.partitions[1].test[0])
+    )
+    pair = Lookalike(first, second, 0.93, "mirrored")
+
+    def publish(pairs: list[Lookalike]) -> Artifact:
+        def build(folder: Path) -> Built:
+            kept = shutil.ignore_patterns("SHA256SUMS", "manifest.json")
+            shutil.copytree(chain.prepared.path, folder, ignore=kept, dirs_exist_ok=True)
+            write_lookalikes(folder, list(index["sample"]), pairs)
+            return Built()
+
+        work = Work("preprocess", "prepared", "gaze", f"pairs{len(pairs)}", {})
+        return run_stage(chain.root, work, build).artifact
+
+    def judge(prepared: Artifact) -> None:
+        evaluate(chain.root, lambda: reporting, chain.predictions, chain.model, prepared,
+                 chain.split, EvaluateSettings(0))  # fmt: skip
+
+    assert plan.subject_independent
+    judge(publish([]))
+    named = f"1 leaks .*{index['sample'][first]} ~ {index['sample'][second]} .*score 0.93"
+    with pytest.raises(CheckError, match=named):
+        judge(publish([pair]))
