@@ -16,8 +16,10 @@ from skimage import data
 
 from eyecli.data.arrays import ArraySpec, ArrayWriter
 from eyecli.data.lookalikes import write_lookalikes
-from eyecli.data.prepare import SplitSettings, prepare, split_prepared
+from eyecli.data.plan import SplitSettings
+from eyecli.data.prepare import prepare
 from eyecli.data.prepared import open_prepared, read_split, read_table, write_table
+from eyecli.data.split_stage import split_prepared
 from eyecli.errors import CheckError, DataError, UsageError
 from eyecli.evaluation.comparison import CompareSettings, compare
 from eyecli.evaluation.stage import EvaluateSettings, evaluate

@@ -10,8 +10,8 @@ from gaze_chain import Chain
 
 from eyecli.data.lookalikes import Lookalike, write_lookalikes
 from eyecli.data.plan import SplitSettings
-from eyecli.data.prepare import split_prepared
 from eyecli.data.prepared import open_prepared, read_split, read_table, write_table
+from eyecli.data.split_stage import split_prepared
 from eyecli.errors import CheckError, UsageError
 from eyecli.evaluation.stage import EvaluateSettings, evaluate
 from eyecli.tasks.gaze import learning, reporting
