@@ -169,8 +169,7 @@ def check_resources(root: Path = Path("/")) -> Iterator[Finding]:
     root
         Where ``proc`` and ``sys`` are mounted.
     """
-    affinity = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))(0)
-    cores, quota = len(affinity), cpu_limit(root)
+    cores, quota = _cores(), cpu_limit(root)
     if quota and quota < cores:
         whole = max(1, int(quota))
         fix = f"export OMP_NUM_THREADS={whole} TF_NUM_INTRAOP_THREADS={whole}"
@@ -186,6 +185,16 @@ def check_resources(root: Path = Path("/")) -> Iterator[Finding]:
     little = usable < LITTLE_MEMORY
     more = "ask for more (sbatch --mem=8G), or a smaller --batch-size" if little else None
     yield Finding("warn" if little else "ok", "memory", found, more)
+
+
+def usable_cores(root: Path = Path("/")) -> int:
+    """Return the cores that this process may use, at least 1."""
+    cores = _cores()
+    return max(1, int(min(cores, cpu_limit(root) or cores)))
+
+
+def _cores() -> int:
+    return len(getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))(0))
 
 
 def _limits(root: Path, controller: str, file_v2: str, file_v1: str) -> Iterator[str]:

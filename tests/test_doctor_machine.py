@@ -18,6 +18,7 @@ from eyecli.machine import (
     existing,
     memory_limit,
     mount_of,
+    usable_cores,
 )
 
 MOUNTS = rb"""/dev/sda1 / ext4 rw,relatime 0 0
@@ -122,6 +123,7 @@ def test_limits_of_control_groups_are_found(
 def test_a_limit_is_said_with_its_fix(tmp_path: Path) -> None:
     files = {"cpu.max": "50000 100000", "memory.max": str(2**30)}
     findings = list(check_resources(control_groups(tmp_path, "0::/\n", files)))
+    assert usable_cores(tmp_path) == 1 <= usable_cores(tmp_path / "no-proc")
     assert "OMP_NUM_THREADS=1" in str(found(findings, "cores").fix)
     assert found(findings, "memory").found.startswith("1.0 GiB of ")
     assert found(findings, "memory").status == "warn"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from eyecli.calibration.samples import Samples
-from eyecli.data.prepare import refuse_problems
+from eyecli.data.plan import refuse_problems
 from eyecli.data.raw import Raw
 from eyecli.progress import track
 from eyecli.sources.source import Source

@@ -40,6 +40,7 @@ def show(shell: Shell, run: Needed) -> Result:
     found = find_runs(shell.open(), run)
     lines = []
     for listed in found:
+        fine = listed.state in ("running", "done")
         facts = {
             "run": listed.name,
             "state": f"{listed.state} ({listed.run.host}, pid {listed.run.pid})",
@@ -48,7 +49,7 @@ def show(shell: Shell, run: Needed) -> Result:
             "progress": ", ".join(part for part in (_epoch(listed), _left(listed)) if part),
             "inputs": ", ".join(listed.run.inputs.values()),
             "error": listed.run.error,
-            "resume": listed.run.command if listed.state not in ("running", "done") else None,
+            "command" if fine else "resume": listed.run.command,
             "folder": str(listed.folder),
         }
         lines += [f"{name:<9}  {value}" for name, value in facts.items() if value]

@@ -10,8 +10,8 @@ import typer
 from eyecli.cli.contract import Result, Shell, command, group, published
 from eyecli.cli.options import Reference
 from eyecli.data.plan import SplitSettings
-from eyecli.data.prepare import require_fit, split_prepared
 from eyecli.data.split import parse_scheme
+from eyecli.data.split_stage import require_fit, split_prepared
 from eyecli.errors import EyecliError
 from eyecli.tasks.base import NAMES, Task, load_task
 from eyecli.training.folds import name_folds, state

@@ -182,8 +182,19 @@ def audit_between(
     ]
 
 
-def refuse_leaks(leaks: Sequence[Leak]) -> None:
+def refuse_leaks(
+    leaks: Sequence[Leak],
+    where: str = "between the parts of the split",
+    hint: str = "give both the same group, drop one, or accept it with --unsafe-split 'REASON'",
+) -> None:
     """Fail the command if there is a leak, with the first pairs named.
+
+    Parameters
+    ----------
+    leaks
+        What was found.
+    where, hint
+        What leaks into what, and the way out.
 
     Raises
     ------
@@ -194,7 +205,4 @@ def refuse_leaks(leaks: Sequence[Leak]) -> None:
         return
     shown = "; ".join(f"{leak.first} ~ {leak.second} ({leak.why})" for leak in leaks[:SHOWN])
     more = f" and {len(leaks) - SHOWN} more" if len(leaks) > SHOWN else ""
-    raise CheckError(
-        f"{len(leaks)} leaks between the parts of the split: {shown}{more}",
-        "give both the same group, drop one, or accept it with --unsafe-split 'REASON'",
-    )
+    raise CheckError(f"{len(leaks)} leaks {where}: {shown}{more}", hint)

@@ -38,25 +38,33 @@ def turn_matrix(form: tuple[bool, int]) -> np.ndarray:
     return np.diag([-1.0, 1.0]) @ turn if mirrored else turn
 
 
-def fingerprints(pixels: np.ndarray) -> np.ndarray:
-    """Fingerprints of an image in all `FORMS`.
+def inverse(form: int) -> int:
+    """Return the number of the form that undoes one; a reflection undoes itself."""
+    mirrored, degrees = FORMS[form]
+    return FORMS.index((mirrored, degrees if mirrored else -degrees % 360))
+
+
+def fingerprints(pixels: np.ndarray, forms: Sequence[tuple[bool, int]] = FORMS) -> np.ndarray:
+    """Fingerprints of an image in several forms.
 
     Parameters
     ----------
     pixels
         (height, width) uint8.
+    forms
+        Those of `FORMS` that are wanted, of which the first is as it is.
 
     Returns
     -------
-    ndarray of float32, shape (12, 107)
-        Of unit length, the first as it is; zero for a picture of one value.
+    ndarray of float32, shape (len(forms), 107)
+        Of unit length; zero for a picture of one value.
     """
     import cv2
 
     small = cv2.resize(pixels, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     centre = (SIDE - 1) / 2
     out = []
-    for form in FORMS:
+    for form in forms:
         matrix = turn_matrix(form)
         if form[1] % 90:
             moved = np.column_stack([matrix, centre - matrix @ (centre, centre)])
@@ -89,7 +97,7 @@ def nearest(
     base: np.ndarray,
     most: int,
     least: float,
-    apart: Sequence[tuple[np.ndarray, np.ndarray]] = (),
+    apart: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> Iterator[tuple[int, int, int]]:
     """Yield, for every query, the images whose fingerprints are nearest.
 
@@ -102,8 +110,7 @@ def nearest(
     most, least
         How many a query at most, and the least cosine.
     apart
-        Each of (n,) and (m,) codes, whose equal pairs are left out, gives its own nearest; each
-        leaves out what those before it do.
+        (n,) and (m,) codes; pairs of equal codes are left out.
 
     Yields
     ------
@@ -113,19 +120,12 @@ def nearest(
     most = min(most, len(base))
     for start in range(0, len(queries), BLOCK):
         block = queries[start : start + BLOCK]
-        cosine = np.full((len(block), len(base)), -2, np.float32)
-        form = np.zeros(cosine.shape, np.uint8)
-        for number in range(len(FORMS)):
-            other = block[:, number] @ base.T
-            better = other > cosine
-            np.copyto(cosine, other, where=better)
-            np.copyto(form, np.uint8(number), where=better)
-        found = set()
-        for mine, others in apart or [(np.zeros(len(queries)), np.ones(len(base)))]:
-            cosine[mine[start : start + BLOCK, None] == others] = -2
-            best = np.argpartition(cosine, -most, axis=1)[:, -most:]
-            near = np.take_along_axis(cosine, best, axis=1) >= least
-            rows = np.nonzero(near)[0]
-            found |= set(zip(rows.tolist(), best[near].tolist(), strict=True))
-        for row, column in sorted(found):
-            yield start + row, column, int(form[row, column])
+        cosine = block[:, 0] @ base.T
+        for number in range(1, len(FORMS)):
+            np.maximum(cosine, block[:, number] @ base.T, out=cosine)
+        if apart:
+            cosine[apart[0][start : start + BLOCK, None] == apart[1]] = -1
+        best = np.argpartition(cosine, -most, axis=1)[:, -most:]
+        near = np.take_along_axis(cosine, best, axis=1) >= least
+        for row, column in zip(np.nonzero(near)[0].tolist(), best[near].tolist(), strict=True):
+            yield start + row, column, int(np.argmax(block[row] @ base[column]))

@@ -1,23 +1,25 @@
-"""The preprocess stage: raw files to arrays, an index and an audited split."""
+"""The preprocess stage: raw files to arrays and an index, and their first split."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
 import numpy as np
 
 from eyecli.data.arrays import Arrays, ArrayWriter
-from eyecli.data.audit import PARENT, audit_split, refuse_leaks
+from eyecli.data.audit import PARENT
 from eyecli.data.card import write_dataset_card
 from eyecli.data.extend import Earlier
 from eyecli.data.lookalikes import (
     Lookalike,
     find_lookalikes,
-    read_lookalikes,
+    thumbnail_specs,
+    thumbnails,
     write_lookalikes,
 )
 from eyecli.data.plan import SplitSettings, like_earlier, plan_split, refuse_problems
@@ -25,34 +27,23 @@ from eyecli.data.prepared import (
     ARRAYS,
     INDEX,
     SETUP,
-    SPLIT,
-    files_of_groups,
-    groups_and_parts,
-    open_prepared,
-    read_split,
     write_table,
 )
 from eyecli.data.published import PUBLISHED, read_parts
 from eyecli.data.raw import RawReader
-from eyecli.data.split import group_ids
-from eyecli.data.split_card import split_card
+from eyecli.data.split_stage import open_earlier, split_prepared
 from eyecli.data.table_settings import TableSettings, table_input, table_params, with_table
 from eyecli.data.unite import STRATA, Found, UniteSettings, find_samples, in_order
 from eyecli.errors import DataError, EyecliError, UsageError, suggest
 from eyecli.progress import track
 from eyecli.sources.source import Source, open_source
-from eyecli.workspace.lineage import input_of
 from eyecli.workspace.memo import Work
-from eyecli.workspace.references import resolve
 from eyecli.workspace.splits import choose_split
 from eyecli.workspace.stage import Built, Outcome, run_stage
 from eyecli.workspace.store import Artifact
 
 SHOWN = 20
 NO_TABLE = TableSettings()
-SPLIT_CARD = "card.md"
-# Columns that hold classes where a task names no strata; the split's card counts them.
-LABELS = ("label", "grade")
 
 
 def prepare(
@@ -147,7 +138,7 @@ def check_source(
     unite: UniteSettings | None = None,
     table: TableSettings = NO_TABLE,
 ) -> list[str]:
-    """Read and decode everything, write nothing (``--dry-run``).
+    """Read and decode everything, look for near-duplicates, keep nothing (``--dry-run``).
 
     Returns
     -------
@@ -160,13 +151,20 @@ def check_source(
     found = _find(sources, read_raw, settings, split, unite or UniteSettings())
     problems = list(found.problems)
     if not problems:
-        for position in track(range(len(found.table)), "checking"):
-            try:
-                found.convert(position)
-            except DataError as error:
-                problems.append(error.message)
+        wanted = thumbnail_specs(found.specs)
+        with TemporaryDirectory() as folder:
+            writer = ArrayWriter(Path(folder), wanted)
+            for position in track(range(len(found.table)), "checking"):
+                try:
+                    writer.append(thumbnails(found.convert(position), wanted))
+                except DataError as error:
+                    problems.append(error.message)
+            writer.close()
+            # Rows are those of the table only if none is missing.
+            whole = not problems
+            pairs = find_lookalikes(Arrays(Path(folder)), found.column("subject")) if whole else []
         try:
-            _plan(found, split, earlier)
+            _plan(found, split, earlier, pairs)
         except EyecliError as error:
             problems.append(error.message)
     row_bytes = sum(
@@ -181,78 +179,6 @@ def check_source(
         f"{len(problems)} problems",
     ]
     return lines + problems[:SHOWN]
-
-
-def split_prepared(
-    root: Path, prepared: Artifact, settings: SplitSettings, *, force: bool = False
-) -> Outcome:
-    """Make an audited split of a prepared artifact without reading the raw data again."""
-    task = prepared.manifest.task
-    inputs = {"prepared": prepared}
-    earlier = open_earlier(root, task, settings)
-    if earlier:
-        settings = like_earlier(settings, earlier)
-        inputs["earlier"] = resolve(root, earlier.ref, "split", task)
-    params = asdict(settings)
-    work = Work("preprocess", "split", task, None, params, inputs, settings.seed)
-
-    def build(folder: Path) -> Built:
-        data = open_prepared(prepared)
-        columns = {str(name): [str(value) for value in data.index[name]] for name in data.index}
-        strata = columns.get(data.setup.get(STRATA, ""))
-        digests = [files.split() for files in columns["files"]]
-        split = plan_split(
-            columns["sample"], columns["subject"], digests, settings,
-            read_lookalikes(prepared.path, columns["sample"]), parents=columns.get(PARENT, ()),
-            published=columns.get(PUBLISHED), earlier=earlier, strata=strata,
-        )  # fmt: skip
-        (folder / SPLIT).write_bytes(msgspec.json.encode(split, order="deterministic") + b"\n")
-        groups = group_ids(columns["sample"], columns["subject"], split.group_by)
-        labels = strata or next((columns[name] for name in LABELS if name in columns), None)
-        card = split_card(split, groups, labels, earlier.ref if earlier else None)
-        (folder / SPLIT_CARD).write_text(card, encoding="utf-8")
-        return Built(
-            summary={
-                "scheme": split.scheme,
-                "groups": len(split.groups),
-                "partitions": len(split.partitions),
-                "reason": split.reason,
-            },
-            flags={"subject_independent": split.subject_independent},
-        )
-
-    return run_stage(root, work, build, force=force)
-
-
-def open_earlier(root: Path, task: str, settings: SplitSettings) -> Earlier | None:
-    """Read the split that ``--split-from`` names, if it does."""
-    if settings.split_from is None:
-        return None
-    artifact = resolve(root, settings.split_from, "split", task)
-    split = read_split(artifact)
-
-    def files() -> dict[str, set[str]]:
-        return files_of_groups(open_prepared(input_of(root, artifact, "prepared")), split)
-
-    return Earlier(artifact.ref, split, files)
-
-
-def require_fit(prepared: Artifact, split: Artifact) -> None:
-    """Check that a split made for other data knows every group of these, and audit it.
-
-    Raises
-    ------
-    DataError
-        If there are groups that it does not know.
-    CheckError
-        If it leaks on these data, unless it is not subject-independent anyway.
-    """
-    if any(entry.digest == prepared.manifest.digest for entry in split.manifest.inputs):
-        return
-    plan, data = read_split(split), open_prepared(prepared)
-    groups_and_parts(data, plan, 0)
-    if plan.subject_independent:
-        refuse_leaks(audit_split(data, plan))
 
 
 def _open(

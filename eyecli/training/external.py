@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from eyecli.data.audit import audit_between, refuse_leaks
 from eyecli.data.prepared import (
     Prepared,
     groups_and_parts,
@@ -56,7 +57,8 @@ def predict_external(
     Raises
     ------
     CheckError
-        If the fold was trained on one of the files, or on a subject of the same id.
+        If the fold was trained on one of the files, on the same photograph under another name, or
+        on a subject of the same id.
     DataError
         If the data were prepared in another way; the field is named.
     """
@@ -76,6 +78,7 @@ def predict_external(
         facts = read_facts(model, partition)
         names = tools.names(facts)
         require_arrays(open_prepared(input_of(root, model, "prepared")), data, names, model.ref)
+        require_no_copies(root, model, partition, data)
         rows = np.arange(len(data.index))
         outputs = predict(load_fold(model, partition), data.arrays, names, rows, tools.scale)
         columns, kept = tools.tabulate(outputs, facts)
@@ -116,8 +119,7 @@ def require_unseen(
             f"fold {partition} of {model.ref} was trained on, first {shared[0]}: no external data",
             "prepare data that the model has not seen, or name another fold with --fold",
         )
-    trained = open_prepared(input_of(root, model, "prepared"))
-    _, part = groups_and_parts(trained, read_split(input_of(root, model, "split")), partition)
+    trained, part = _trained(root, model, partition)
     people = set(trained.index["subject"][part != "test"]) & set(data.index["subject"]) - {""}
     if people and not other_people:
         raise CheckError(
@@ -126,6 +128,30 @@ def require_unseen(
             f"{', '.join(sorted(people)[:SHOWN])}",
             "if these are other people with the same ids, say so with --other-people 'REASON'",
         )
+
+
+def require_no_copies(root: Path, model: Artifact, partition: int, data: Prepared) -> None:
+    """Refuse the photographs that the fold was trained or validated on, under whatever names.
+
+    Raises
+    ------
+    CheckError
+        Naming the first pairs.
+    """
+    trained, part = _trained(root, model, partition)
+    leaks = audit_between(trained, np.flatnonzero(part != "test"), data, np.arange(len(data.index)))
+    refuse_leaks(
+        leaks,
+        f"between what fold {partition} of {model.ref} was trained on and {data.artifact.ref}",
+        "prepare data without them, or name another fold with --fold",
+    )
+
+
+def _trained(root: Path, model: Artifact, partition: int) -> tuple[Prepared, np.ndarray]:
+    """Return what a model was trained on, and the part of every sample in one fold."""
+    trained = open_prepared(input_of(root, model, "prepared"))
+    split = read_split(input_of(root, model, "split"))
+    return trained, groups_and_parts(trained, split, partition)[1]
 
 
 def require_same_setup(

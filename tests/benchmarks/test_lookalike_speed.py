@@ -20,7 +20,7 @@ def test_candidates_are_found_faster_than_pair_by_pair() -> None:
     hashes = prints[:, :, :64] > 0
     rows = np.arange(N)
     start = time.perf_counter()
-    list(nearest(prints, prints[:, 0], 8, 0.4, [(rows, rows)]))
+    list(nearest(prints, prints[:, 0], 4, 0.4, (rows, rows)))
     ours = time.perf_counter() - start
     start = time.perf_counter()
     for a in range(0, N, 10):

@@ -19,10 +19,12 @@ KILLS = {"fetch": 3, "preprocess": 4, "train": 10, "evaluate": 4, "export": 4, "
          "calibrate": 3}  # fmt: skip
 
 
-def digests(root: Path) -> dict[str, str]:
-    """Newest digest of every family; of a report its figures', since it names versions."""
+def digests(root: Path) -> dict[tuple[str, int | None], str]:
+    """Newest digest of every family and fold; of a report its figures', since it names versions."""
     return {
-        a.ref.partition("@")[0]: a.manifest.files["metrics.csv"].sha256
+        (a.ref.partition("@")[0], a.manifest.params.get("partition")): a.manifest.files[
+            "metrics.csv"
+        ].sha256
         if a.manifest.kind == "report"
         else a.manifest.digest
         for a in artifacts(root)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import cv2
@@ -12,7 +13,7 @@ from planted import CHANGES, photographs, stored
 from eyecli.data.arrays import ArraySpec
 from eyecli.data.audit import audit_between, audit_split
 from eyecli.data.plan import SplitSettings
-from eyecli.data.prepare import prepare
+from eyecli.data.prepare import check_source, prepare
 from eyecli.data.prepared import open_prepared, read_split
 from eyecli.data.raw import Raw, Read
 from eyecli.errors import CheckError
@@ -32,6 +33,31 @@ def read_raw(source: Source, settings: object) -> Raw:
     table = [{"sample": name, "subject": name} for name in names]
     return Raw(table, [[n] for n in names], {"image": ArraySpec((128, 128, 3), "uint8")}, convert,
                {}, [])  # fmt: skip
+
+
+def test_a_set_augmented_before_a_random_split_is_refused_with_pairs_named(tmp_path: Path) -> None:
+    """As published sets are: turned and mirrored versions, each with an id of its own."""
+    (tmp_path / "raw").mkdir()
+    photos = [stored(p, 256) for p in photographs()[:5]]
+    ways = ("turn 90", "turn 120", "turn 180", "turn 270", "mirror")
+    versions = photos + [CHANGES[way](p) for way in ways for p in photos]
+    for n, pixels in enumerate(versions):
+        cv2.imwrite(str(tmp_path / "raw" / f"{n:02}-{n % 5}.png"), pixels)
+    root = open_workspace(tmp_path / "workspace", create=True)
+    source = fetch_path(root, tmp_path / "raw", LAYOUTS).artifact
+    with pytest.raises(CheckError, match=r"leaks between the parts of the split") as caught:
+        prepare(root, "gaze", source, read_raw, SplitSettings(), SplitSettings())
+    assert caught.value.exit_code == 4 and families(root) == ["source/gaze"]
+    named = re.findall(r"\d+-(\d)\.png ~ \d+-(\d)\.png \(near-duplicate", str(caught.value))
+    assert named and all(a == b for a, b in named), "pairs of one photograph only"
+    lines = check_source(root, source, read_raw, SplitSettings(), SplitSettings())
+    assert lines[1] == "1 problems" and "near-duplicate image" in lines[2], "a dry run knows it too"
+    settings = SplitSettings(unsafe_split="augmented before we got it")
+    assert check_source(root, source, read_raw, settings, settings)[1:] == ["0 problems"]
+    _, split = prepare(root, "gaze", source, read_raw, SplitSettings(), settings)
+    plan = read_split(split.artifact)
+    assert not plan.subject_independent and "augmented before we got it" in str(plan.reason)
+    assert split.artifact.manifest.flags["subject_independent"] is False
 
 
 def test_a_copy_is_refused_accepted_and_found_again(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from planted import CHANGES, NAMES, photographs, store, stored
 
-from eyecli.data.alignment import similarity
+from eyecli.data.alignment import Picture, similarity
 from eyecli.data.fingerprints import FORMS, fingerprints
 from eyecli.data.lookalikes import (
     Lookalike,
@@ -45,8 +45,19 @@ def test_planted_copies_are_found(tmp_path: Path, originals: list[np.ndarray], c
 
 def test_how_says_what_was_done_to_the_first(tmp_path: Path, originals: list[np.ndarray]) -> None:
     retina = originals[NAMES.index("retina")]
-    (pair,) = found(tmp_path, [retina, np.rot90(retina[:, ::-1])])
-    assert pair[:2] == (0, 1) and pair.how == "mirrored, turned 90" and pair.score > 0.99
+    ways = {
+        "mirrored, turned 90": np.rot90(retina[:, ::-1]),
+        "turned 90": np.rot90(retina),
+        "turned 270": np.rot90(retina, 3),
+    }
+    for how, other in ways.items():
+        (pair,) = found(tmp_path / how, [retina, other])
+        assert pair[:2] == (0, 1) and pair.how == how and pair.score > 0.99
+        one, two = (
+            store(tmp_path / f"{how} {n}", image=[p]) for n, p in enumerate((retina, other))
+        )
+        (between,) = lookalikes_between(one, np.arange(1), two, np.arange(1))
+        assert between.how == how
 
 
 def test_fingerprints_in_a_form_are_those_of_the_moved_picture() -> None:
@@ -65,9 +76,13 @@ def test_noise_and_blank_pictures_are_like_nothing() -> None:
     rng = np.random.default_rng(0)
     one, other = rng.integers(0, 256, (2, 128, 128), dtype=np.uint8)
     blank = np.zeros((128, 128), np.uint8)
-    assert similarity(one, other, 0) < 0.5
-    assert similarity(one, blank, 0) == similarity(blank, blank, 0) == 0
-    assert similarity(one, one, 0) > 0.99
+    assert similarity(Picture(one), Picture(other), 0) < 0.5
+    assert (
+        similarity(Picture(one), Picture(blank), 0)
+        == 0
+        == similarity(Picture(blank), Picture(blank), 0)
+    )
+    assert similarity(Picture(one), Picture(one), 0) > 0.99
 
 
 def test_all_images_of_a_sample_must_be_copies(tmp_path: Path, originals: list[np.ndarray]) -> None:

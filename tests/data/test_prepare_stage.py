@@ -13,9 +13,10 @@ import pytest
 
 from eyecli.data.arrays import ArraySpec
 from eyecli.data.plan import SplitSettings
-from eyecli.data.prepare import check_source, prepare, split_prepared
+from eyecli.data.prepare import check_source, prepare
 from eyecli.data.prepared import open_prepared, read_split, read_table, write_table
 from eyecli.data.raw import Raw, Read
+from eyecli.data.split_stage import split_prepared
 from eyecli.errors import CheckError, DataError
 from eyecli.sources.source import Source, fetch_path
 from eyecli.workspace.splits import chosen_split

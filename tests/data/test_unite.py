@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 
 from eyecli.data.arrays import ArraySpec
 from eyecli.data.plan import SplitSettings
-from eyecli.data.prepare import check_source, prepare, require_fit, split_prepared
+from eyecli.data.prepare import check_source, prepare
 from eyecli.data.prepared import open_prepared, read_split
 from eyecli.data.raw import Raw, Read
 from eyecli.data.split import parts_of
+from eyecli.data.split_stage import require_fit, split_prepared
 from eyecli.data.unite import UniteSettings, find_samples
 from eyecli.errors import CheckError, DataError, UsageError
 from eyecli.sources.source import Source, fetch_path

@@ -13,8 +13,9 @@ import pandas as pd
 import pytest
 from gaze_chain import Chain
 
-from eyecli.data.prepare import SplitSettings, split_prepared
+from eyecli.data.plan import SplitSettings
 from eyecli.data.prepared import open_prepared, read_split, read_table, write_table
+from eyecli.data.split_stage import split_prepared
 from eyecli.errors import DataError, UsageError
 from eyecli.evaluation.comparison import CompareSettings, compare
 from eyecli.tasks.gaze import reporting

@@ -6,13 +6,20 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import cv2
 import msgspec
 import numpy as np
+import pandas as pd
 import pytest
 from gaze_chain import Chain
+from skimage import data
 
-from eyecli.data.prepare import SplitSettings, prepare
-from eyecli.data.prepared import open_prepared, read_table, write_table
+from eyecli.data.arrays import ArraySpec, ArrayWriter
+from eyecli.data.lookalikes import write_lookalikes
+from eyecli.data.plan import SplitSettings
+from eyecli.data.prepare import prepare
+from eyecli.data.prepared import open_prepared, read_split, read_table, write_table
+from eyecli.data.split_stage import split_prepared
 from eyecli.errors import CheckError, DataError, UsageError
 from eyecli.evaluation.comparison import CompareSettings, compare
 from eyecli.evaluation.stage import EvaluateSettings, evaluate
@@ -22,7 +29,12 @@ from eyecli.tasks.base import all_layouts, load_task
 from eyecli.tasks.gaze import learning, reporting
 from eyecli.tasks.gaze.layouts import read_raw
 from eyecli.tasks.gaze.settings import GazePreprocess
-from eyecli.training.external import external_data, predict_external, predictions_for
+from eyecli.training.external import (
+    external_data,
+    predict_external,
+    predictions_for,
+    require_no_copies,
+)
 from eyecli.workspace.memo import Work
 from eyecli.workspace.stage import Built, run_stage
 from eyecli.workspace.store import Artifact
@@ -97,8 +109,6 @@ def test_baselines_are_fitted_on_the_training_data(chain: Chain, other: Artifact
     table = read_table(predicted(chain, other).path / "predictions.csv")
     data, on = open_prepared(chain.prepared), open_prepared(other)
     plan = msgspec.json.decode((chain.split.path / "split.json").read_bytes())
-    from eyecli.data.prepared import read_split
-
     found = reporting.baseline_predictions(table, data, read_split(chain.split), on=on)
     known = ~data.index["subject"].isin(plan["partitions"][1]["test"])
     median = data.index[["target_x", "target_y"]][known].median()
@@ -124,6 +134,56 @@ def test_people_of_the_same_ids_are_refused_without_a_reason(chain: Chain, other
 def test_files_that_were_trained_on_are_refused_whatever_the_reason(chain: Chain) -> None:
     with pytest.raises(CheckError, match=r"48 of 72 samples .* have a file that fold 1"):
         predicted(chain, chain.prepared)
+
+
+def photo_set(chain: Chain, name: str, images: list[np.ndarray]) -> Artifact:
+    """Publish photographs as the eyes of one person each, with files of their own."""
+
+    def build(folder: Path) -> Built:
+        spec = ArraySpec(images[0].shape, "uint8")
+        writer = ArrayWriter(folder / "arrays", {"left": spec, "right": spec})
+        for pixels in images:
+            writer.append({"left": pixels, "right": pixels})
+        writer.close()
+        (folder / "setup.json").write_bytes(b"{}")
+        rows = [
+            {"sample": f"{name}{n}", "subject": f"{name}{n}", "files": f"{name}-{n}"}
+            for n in range(len(images))
+        ]
+        write_table(folder / "index.csv", pd.DataFrame(rows))
+        write_lookalikes(folder, [], [])
+        return Built()
+
+    work = Work("preprocess", "prepared", "gaze", name, {"name": name})
+    return run_stage(chain.root, work, build).artifact
+
+
+def test_photographs_that_were_trained_on_are_refused_under_other_names(chain: Chain) -> None:
+    names = ("astronaut", "camera", "cat", "coffee", "coins", "gravel", "moon", "retina", "rocket")
+    photos = [cv2.resize(getattr(data, name)(), (128, 128)) for name in names]
+    photos = [p if p.ndim == 3 else np.repeat(p[..., None], 3, axis=2) for p in photos]
+    known = photo_set(chain, "known", photos[:6])
+    split = split_prepared(chain.root, known, SplitSettings("leave-one-group-out")).artifact
+
+    def build(folder: Path) -> Built:
+        kept = shutil.ignore_patterns("SHA256SUMS", "manifest.json")
+        shutil.copytree(chain.model.path, folder, ignore=kept, dirs_exist_ok=True)
+        return Built()
+
+    work = Work("train", "model", "gaze", "photos", {}, {"prepared": known, "split": split})
+    model = run_stage(chain.root, work, build).artifact
+    tested = int(read_split(split).partitions[1].test[0].removeprefix("known"))
+    a, b, *_ = (n for n in range(6) if n != tested)
+    # What the fold was tested on may be tested on again.
+    new = [photos[7], photos[tested], photos[8]]
+    require_no_copies(chain.root, model, 1, open_prepared(photo_set(chain, "clean", new)))
+    on = photo_set(chain, "copies", [*new, photos[b][:, ::-1], np.rot90(photos[a])])
+    pattern = (
+        rf"2 leaks between what fold 1 .*known{a} ~ copies4 \(.*known{b} ~ copies3 \(.*mirrored"
+    )
+    with pytest.raises(CheckError, match=pattern) as caught:
+        predict_external(chain.root, lambda: learning, model, on, 1, other_people=REASON)
+    assert caught.value.exit_code == 4
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from gaze_chain import Chain
 
-from eyecli.data.prepare import SplitSettings, split_prepared
+from eyecli.data.plan import SplitSettings
 from eyecli.data.prepared import open_prepared, read_split
+from eyecli.data.split_stage import split_prepared
 from eyecli.errors import DataError, UsageError
 from eyecli.tasks.gaze import learning
 from eyecli.tasks.gaze.settings import GazeTrain

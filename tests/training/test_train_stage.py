@@ -1,17 +1,20 @@
 from __future__ import annotations
 
+import logging
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from gaze_chain import Chain
 
+from eyecli.data.lookalikes import Lookalike, write_lookalikes
 from eyecli.data.plan import SplitSettings
-from eyecli.data.prepare import split_prepared
 from eyecli.data.prepared import open_prepared, read_split, read_table, write_table
-from eyecli.errors import UsageError
+from eyecli.data.split_stage import split_prepared
+from eyecli.errors import CheckError, UsageError
 from eyecli.evaluation.stage import EvaluateSettings, evaluate
 from eyecli.tasks.gaze import learning, reporting
 from eyecli.tasks.gaze.settings import GazeTrain
@@ -20,7 +23,7 @@ from eyecli.training.model import WEIGHTS, fold_folder, load_fold, read_facts, r
 from eyecli.training.stage import train, train_part, trained_files
 from eyecli.workspace.memo import Work
 from eyecli.workspace.stage import Built, run_stage
-from eyecli.workspace.store import load, versions
+from eyecli.workspace.store import Artifact, load, versions
 
 pytest_plugins = ["trained_gaze"]
 
@@ -175,3 +178,75 @@ def test_the_report_of_a_model_is_on_its_test_rows(chain: Chain) -> None:
     text = (made.artifact.path / "report.md").read_text()
     assert text.splitlines()[0] == summary["verdict"]
     assert summary["verdict"].startswith("SYNTHETIC DATA. ")
+
+
+class DiesOnce:
+    """A task whose process dies the first time that it finishes a training."""
+
+    def __init__(self) -> None:
+        self.died = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(learning, name)
+
+    def finish(self, *given: Any) -> dict[str, Any]:
+        if not self.died:
+            self.died = True
+            raise KeyboardInterrupt
+        return learning.finish(*given)
+
+
+def fold_of(chain: Chain, root: Path, tools: Any) -> Artifact:
+    settings = replace(SMALL, fold=1, ema=0.9, seed=7)
+    return train_part(root, "gaze", lambda: tools, chain.prepared, chain.split, settings)[
+        0
+    ].artifact
+
+
+def test_what_was_trained_outlives_a_kill_before_it_is_published(
+    chain: Chain, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folds = []
+    for name, tools in (("whole", learning), ("cut", DiesOnce())):
+        root = tmp_path / name
+        shutil.copytree(chain.root, root)
+        if name == "cut":
+            with pytest.raises(KeyboardInterrupt):
+                fold_of(chain, root, tools)
+            assert list(root.glob("runs/*/fold-001/checkpoint"))
+            caplog.set_level(logging.INFO, "eyecli")
+        folds.append(fold_of(chain, root, tools))
+        assert not list(root.glob("runs/*/fold-001/checkpoint*"))
+    assert "fold 1 of 3: going on at the end, after 1 epochs" in caplog.text
+    assert folds[0].manifest.digest == folds[1].manifest.digest
+
+
+def test_evaluate_refuses_a_pair_in_two_parts_of_a_split_that_says_there_is_none(
+    chain: Chain,
+) -> None:
+    plan, index = read_split(chain.split), open_prepared(chain.prepared).index
+    first, second = sorted(
+        int(np.flatnonzero(index["subject"] == group)[0])
+        for group in (plan.partitions[0].test[0], plan.partitions[1].test[0])
+    )
+    pair = Lookalike(first, second, 0.93, "mirrored")
+
+    def publish(pairs: list[Lookalike]) -> Artifact:
+        def build(folder: Path) -> Built:
+            kept = shutil.ignore_patterns("SHA256SUMS", "manifest.json")
+            shutil.copytree(chain.prepared.path, folder, ignore=kept, dirs_exist_ok=True)
+            write_lookalikes(folder, list(index["sample"]), pairs)
+            return Built()
+
+        work = Work("preprocess", "prepared", "gaze", f"pairs{len(pairs)}", {})
+        return run_stage(chain.root, work, build).artifact
+
+    def judge(prepared: Artifact) -> None:
+        evaluate(chain.root, lambda: reporting, chain.predictions, chain.model, prepared,
+                 chain.split, EvaluateSettings(0))  # fmt: skip
+
+    assert plan.subject_independent
+    judge(publish([]))
+    named = f"1 leaks .*{index['sample'][first]} ~ {index['sample'][second]} .*score 0.93"
+    with pytest.raises(CheckError, match=named):
+        judge(publish([pair]))
