@@ -100,7 +100,7 @@ def test_the_report_says_external_first_and_repeats_the_reason(
     metrics = read_table(report.path / "metrics.csv")
     assert set(metrics["predictor"]) >= {"model", "constant", "ridge on pixels"}
     checklist = (report.path / "checklist-claim.md").read_text()
-    assert f"External data: {other.ref}" in checklist
+    assert f"External data: prepared/gaze (sha256 {other.manifest.digest[:12]})" in checklist
     assert {entry.role for entry in report.manifest.inputs} >= {"on"}
 
 

@@ -25,7 +25,7 @@ def test_the_card_is_published_with_the_model(chain: Chain) -> None:
     text = (chain.model.path / "card.md").read_text()
     assert text.splitlines()[0] == "**SYNTHETIC DATA.**"
     for shown in (
-        chain.prepared.ref, chain.prepared.manifest.digest[:12], "72 samples of 6 subjects",
+        f"prepared/gaze (sha256 {chain.prepared.manifest.digest[:12]})", "72 samples of 6 subjects",
         "3-fold cross-validation", "epochs 2", "not stated", "no medical device",
         f"{chain.model.manifest.summary['parameters']:,}",
     ):  # fmt: skip
@@ -60,7 +60,7 @@ def test_a_study_is_what_lineage_says(chain: Chain) -> None:
     assert (study.samples, study.subjects, study.parameters) == (72, 6, 99)
     assert study.plan == read_split(chain.split) and study.synthetic and study.subject_independent
     (source,) = study.sources
-    assert source.startswith(f"{chain.source.ref} (sha256 {chain.source.manifest.digest[:12]}")
+    assert source.startswith(f"source/gaze (sha256 {chain.source.manifest.digest[:12]}")
     assert "layout image-table" in source
 
 
@@ -76,6 +76,5 @@ def test_a_source_that_is_gone_is_named_by_its_digest(
     monkeypatch.setattr(study, "resolve", gone)
     (line,) = study.source_lines(chain.root, chain.prepared)
     assert line == (
-        f"{chain.source.ref} (sha256 {chain.source.manifest.digest[:12]}, no longer in the "
-        "workspace)"
+        f"source/gaze (sha256 {chain.source.manifest.digest[:12]}, no longer in the workspace)"
     )
