@@ -230,3 +230,23 @@ def test_other_groups_are_refused_by_name(chain: Chain) -> None:
     )  # fmt: skip
     with pytest.raises(DataError, match=r"72 of 72 samples have another group"):
         compared(chain, chain.predictions, other)
+
+
+def test_people_are_resampled_though_the_groups_are_samples(chain: Chain) -> None:
+    honest = rows(compared(chain, variant(chain, off_by(3.0), 41)))
+    leaky = variant(chain, lambda t: off_by(3.0)(t).assign(group=t["sample"]), 42)
+    found = rows(compared(chain, leaky))
+    assert (found["groups"] == 6).all()
+    assert found["lo"].tolist() == honest["lo"].tolist()
+    unknown = variant(chain, lambda t: off_by(3.0)(t).assign(subject=""), 43)
+    made = compared(chain, unknown)
+    assert (rows(made)["groups"] == 72).all()
+    text = (made.artifact.path / "comparison.md").read_text()
+    assert "Subjects are unknown for 72 of 72 rows" in text
+    assert "replicates (2,000 for medians and percentiles) over samples" in text
+
+
+def test_another_subject_is_refused(chain: Chain) -> None:
+    other = variant(chain, lambda t: t.assign(subject="x" + t["subject"]), 44)
+    with pytest.raises(DataError, match="72 of 72 samples have another subject in"):
+        compared(chain, chain.predictions, other)

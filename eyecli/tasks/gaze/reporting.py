@@ -109,9 +109,10 @@ def findings(
 
 def _notes(table: pd.DataFrame, prepared: Prepared, split: Split) -> list[str]:
     units = units_of(table)
+    people = f", {units.number} subjects" if units.kind == "subjects" else ""
     notes = [
         f"{len(table)} test rows of {table['sample'].nunique()} samples in "
-        f"{table['partition'].nunique()} folds, {units.number} {units.kind}.",
+        f"{table['partition'].nunique()} folds{people}.",
         "Baselines are fitted on the train and validation rows of the same folds.",
         "Over frames: mean of frame errors. Over dots: predictions of one dot are averaged first. "
         "Over subjects: mean of the subjects' mean errors. Papers mix the three.",

@@ -378,7 +378,7 @@ def test_people_are_resampled_though_the_groups_are_samples(
     assert found.comparisons == honest.comparisons
     alone = findings(leaky.assign(subject=""), embedding_of(table), prepared, split, settings)
     assert alone.differences != honest.differences
-    assert "60 samples" in alone.notes[0]
+    assert alone.notes[0] == "60 test rows of 60 samples in 3 folds."
 
 
 def test_the_augmentation_is_told_with_its_ranges() -> None:
