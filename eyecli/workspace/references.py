@@ -117,8 +117,13 @@ def _default_family(root: Path, kind: str | None, task: str | None) -> str:
     if len(tasks) > 1:
         raise UsageError(f"several could be meant: {', '.join(tasks)}", "name one of them")
     if not tasks:
-        raise DataError(f"no {kind} in {root}", f"make one with `{maker(kind, None)}`")
+        raise DataError(f"no {kind} in {root}", f"make one with `{maker(kind, _only_task(root))}`")
     return tasks[0]
+
+
+def _only_task(root: Path) -> str | None:
+    tasks = {ref.split("/")[1] for ref in families(root)}
+    return tasks.pop() if len(tasks) == 1 else None
 
 
 def select(root: Path, family_ref: str, selector: str | None) -> Artifact:

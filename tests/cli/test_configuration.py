@@ -211,14 +211,14 @@ def test_an_old_manifest_says_what_is_gone(copy: Chain, eyecli: Call) -> None:
 
 def test_a_manifest_of_another_command_is_refused(chain: Chain, eyecli: Call) -> None:
     report = chain.root / "report/gaze/v0001"
-    for words in (("train", "gaze"), ("workspace", "ls"), ("config", "show", "train", "gaze")):
-        done = eyecli(*words, "--workspace", chain.root, "--config", report)
+    for line in ("train gaze", "workspace ls", "config show train gaze"):
+        done = eyecli(*line.split(), "--workspace", chain.root, "--config", report)
         assert (done.code, done.out) == (2, "")
         said = f"{report}/manifest.json: made by `eyecli evaluate`, not by `eyecli"
         assert said in done.complaint[0]
         assert "use it with `eyecli evaluate`" in done.complaint[1]
-    for words in (("config", "show", "evaluate"), ("config", "show")):
-        done = eyecli(*words, "--workspace", chain.root, "--config", report)
+    for line in ("config show evaluate", "config show"):
+        done = eyecli(*line.split(), "--workspace", chain.root, "--config", report)
         assert (done.code, done.err) == (0, "")
         assert 'model = "model/gaze@v1"' in done.out
 

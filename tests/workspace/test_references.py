@@ -110,6 +110,15 @@ def test_a_folder_is_no_source_before_it_is_fetched(
     assert resolve(root, "source/gaze", "source").ref == "source/gaze@v1"
 
 
+def test_the_command_that_makes_what_is_missing_is_named_with_the_task(tmp_path: Path) -> None:
+    root = open_workspace(tmp_path / "ws", create=True)
+    for command in ("eyecli train TASK", "eyecli train gaze"):
+        with pytest.raises(DataError, match="no model in") as caught:
+            resolve(root, None, "model")
+        assert caught.value.hint == f"make one with `{command}`"
+        make(root, kind="source")
+
+
 def test_another_kind_or_task_is_refused(root: Path) -> None:
     with pytest.raises(DataError, match=r"model/gaze@v3 is a model/gaze; a head/gaze is needed"):
         resolve(root, "model/gaze", "head", "gaze")
