@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from eyecli.errors import DataError
@@ -14,7 +15,7 @@ from eyecli.workspace.manifest import (
     sha256_file,
     sums,
 )
-from eyecli.workspace.references import MAKERS
+from eyecli.workspace.references import maker
 from eyecli.workspace.store import Artifact
 
 
@@ -57,8 +58,11 @@ def require_whole(artifact: Artifact) -> None:
     """
     found = damages(artifact.path)
     if found:
-        maker = MAKERS.get(artifact.manifest.kind, "eyecli")
-        raise DataError(found[0], f"{artifact.ref} is damaged: make it again, {maker} --force")
+        manifest = artifact.manifest
+        again = f"{maker(manifest.kind, manifest.task)} --force"
+        if manifest.kind in ("prepared", "split", "fold", "model"):
+            again += f" --config {shlex.quote(str(artifact.path))}"
+        raise DataError(found[0], f"{artifact.ref} is damaged: make it again, {again}")
 
 
 def _compare_sums(folder: Path, manifest: Manifest) -> list[str]:
