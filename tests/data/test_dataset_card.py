@@ -67,7 +67,7 @@ def test_counts_by_class_and_subject(tmp_path: Path) -> None:
         "- samples: 40", "- subjects: 2", "- samples a subject: 9 to 30, median 19.5",
         "- samples of unknown subjects: 1", "| 0 | 14 | 2 |", "| 1 | 13 | 2 |",
         "| eye | 20 x 30 x 3 | uint8 | 40 |",
-        "| source/gaze@v1 | a\\|b | 80 | abababababab | CC BY 4.0 |",
+        "| source/gaze | a\\|b | 80 | abababababab | CC BY 4.0 |",
     ):  # fmt: skip
         assert line in text.splitlines(), line
     assert text.startswith("# Dataset card") and "SYNTHETIC" not in text
