@@ -209,3 +209,10 @@ def test_an_old_manifest_says_what_is_gone(copy: Chain, eyecli: Call) -> None:
         done = eyecli("train", "gaze", "--workspace", copy.root, "--config", path)
         assert done.code == 2
         assert message in done.complaint[0]
+
+
+def test_one_setting_in_two_spellings_is_refused(eyecli: Call) -> None:
+    Path("two.toml").write_text("[train.gaze]\nlearning-rate = 0.1\nlearning_rate = 0.2\n")
+    done = eyecli("train", "gaze", "--config", "two.toml")
+    assert done.code == 2
+    assert "[train.gaze] learning-rate and learning_rate are the same" in done.complaint[0]
