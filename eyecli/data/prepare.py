@@ -205,6 +205,7 @@ def split_prepared(
             columns["sample"], columns["subject"], digests, settings,
             read_lookalikes(prepared.path, columns["sample"]), parents=columns.get(PARENT, ()),
             published=columns.get(PUBLISHED), earlier=earlier, strata=strata,
+            sources=columns.get("source", ()),
         )  # fmt: skip
         (folder / SPLIT).write_bytes(msgspec.json.encode(split, order="deterministic") + b"\n")
         groups = group_ids(columns["sample"], columns["subject"], split.group_by)
@@ -290,7 +291,7 @@ def _find(
                 suggest(column, found.table[0]),
             )
         found = replace(found, table=[{**row, PUBLISHED: row[column]} for row in found.table])
-    _, problems = read_parts(found.column("sample"), found.column(PUBLISHED), column)
+    _, problems = read_parts(found.where, found.column(PUBLISHED), column)
     return replace(found, problems=problems)
 
 
@@ -304,6 +305,8 @@ def _plan(
         published=None if split.split_column is None else found.column(PUBLISHED),
         earlier=earlier,
         strata=found.column(strata) if strata else None,
+        where=found.where,
+        sources=found.column("source") if "source" in found.table[0] else (),
     )  # fmt: skip
 
 
