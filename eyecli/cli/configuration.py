@@ -178,7 +178,13 @@ def _read_toml(path: Path) -> Iterator[tuple[Key, Any, Origin]]:
 
 
 def _flatten(table: dict[str, Any], words: Key, path: Path) -> Iterator[tuple[Key, Any, Origin]]:
+    spelt: dict[str, str] = {}
     for name, value in table.items():
+        first = spelt.setdefault(name.replace("-", "_"), name)
+        if first != name:
+            raise UsageError(
+                f"{path}: [{'.'.join(words)}] {first} and {name} are the same setting", "keep one"
+            )
         if isinstance(value, dict):
             yield (*words, name), {}, Origin(str(path), f"[{'.'.join((*words, name))}]")
             yield from _flatten(value, (*words, name), path)

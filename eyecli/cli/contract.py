@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
+from typer.core import TyperCommand
 
 from eyecli.cli.configuration import (
     Config,
@@ -55,13 +56,17 @@ class Result:
 
 @dataclass(frozen=True)
 class Shell:
-    """What all commands share: the workspace and the flags of the contract."""
+    """What all commands share: the workspace and the flags of the contract.
+
+    `typed` has the names of the parameters that were given on the command line.
+    """
 
     workspace: Path
     json: bool
     force: bool
     dry_run: bool
     config: Config = field(default_factory=Config)
+    typed: frozenset[str] = frozenset()
 
     def open(self, *, create: bool = False) -> Path:
         """Return the workspace folder; made if need be only by the commands that begin a chain."""
@@ -165,6 +170,28 @@ def group(help: str) -> typer.Typer:
     return app
 
 
+class StrictCommand(TyperCommand):
+    """A command that takes no empty argument: in a script it is a variable that is not set."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Refuse what is empty as it was typed: no type tells an empty path from the dot."""
+        if not ctx.resilient_parsing:
+            typed, _, _ = self.make_parser(ctx).parse_args(list(args))
+            for parameter in self.params:
+                value = typed.get(str(parameter.name))
+                if value == "" or (isinstance(value, (list, tuple)) and "" in value):
+                    name = (
+                        parameter.opts[0]
+                        if parameter.param_type_name == "option"
+                        else (parameter.human_readable_name)
+                    )
+                    raise UsageError(
+                        f"{name}: an empty argument", "give it a value, or leave it out"
+                    )
+        rest: list[str] = super().parse_args(ctx, args)
+        return rest
+
+
 def command(
     app: typer.Typer,
     name: str,
@@ -214,7 +241,9 @@ def command(
         call.__signature__ = inspect.Signature(signature)  # type: ignore[attr-defined]
         call.__annotations__ = {p.name: p.annotation for p in signature}
         text = help or inspect.cleandoc(function.__doc__ or "")
-        app.command(name, help=text, short_help=text.splitlines()[0] if text else None)(call)
+        app.command(
+            name, cls=StrictCommand, help=text, short_help=text.splitlines()[0] if text else None
+        )(call)
         return function
 
     return register
@@ -247,6 +276,11 @@ def _run(
         force=values.pop("force", False),
         dry_run=values.pop("dry_run", False),
         config=config,
+        typed=frozenset(
+            parameter.name
+            for parameter in context.command.params
+            if context.get_parameter_source(parameter.name).name == "COMMANDLINE"
+        ),
     )
     try:
         say_what_is_not_used(context, config)

@@ -71,6 +71,8 @@ def run(arguments: list[str]) -> int:
         setup_logging(False, False, log_format or os.environ.get(LOG_VARIABLE) or "text")
         _, workspace = take_option(arguments, "--workspace")
         arguments, file = take_option(arguments, "--config")
+        if file == "":
+            raise UsageError("--config: an empty argument", "give it a value, or leave it out")
         config = load_config(
             workspace or os.environ.get("EYECLI_WORKSPACE"), file or os.environ.get(VARIABLE)
         )

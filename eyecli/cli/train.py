@@ -10,13 +10,14 @@ import typer
 from eyecli.cli.contract import Result, Shell, command, group, published
 from eyecli.cli.options import Reference
 from eyecli.data.plan import SplitSettings
+from eyecli.data.prepared import open_prepared
 from eyecli.data.split import parse_scheme
 from eyecli.data.split_stage import require_fit, split_prepared
 from eyecli.errors import EyecliError
 from eyecli.tasks.base import NAMES, Task, load_task
 from eyecli.training.folds import line_for, name_folds, state
 from eyecli.training.settings import TrainSettings
-from eyecli.training.stage import train, train_part
+from eyecli.training.stage import require_fold, train, train_part
 from eyecli.training.sweep import Setting, each, grid, worst
 from eyecli.workspace.references import resolve
 from eyecli.workspace.splits import chosen_split
@@ -63,7 +64,11 @@ def _register(task: Task) -> None:
         data = resolve(root, prepared, "prepared", task.name)
         shell.say_input(prepared, data.ref)
         chosen, scheme = _choose_split(root, data, split)
-        wanted = grid(settings, seeds, sweep or [])
+        wanted = grid(settings, seeds, sweep or [], shell.typed)
+        for one in wanted:
+            task.check_train(one.settings, open_prepared(data).setup)
+            if one.settings.fold != -1 and not scheme:
+                require_fold(chosen, one.settings.fold)
         if shell.dry_run:
             return _plan(root, task, data, chosen, scheme, wanted)
         if scheme:

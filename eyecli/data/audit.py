@@ -25,7 +25,7 @@ CHILD = "made from the other"
 
 @dataclass(frozen=True)
 class Leak:
-    """Two samples on different sides that share content."""
+    """Two samples on different sides that share content, by their places or ids."""
 
     first: str
     second: str
@@ -69,6 +69,7 @@ def find_leaks(
     split: Split,
     pairs: Sequence[tuple[int, int] | Lookalike] = (),
     parents: Sequence[str] = (),
+    where: Sequence[str] = (),
 ) -> list[Leak]:
     """Find what is on both sides of any partition: groups, files, near-duplicates, children.
 
@@ -85,13 +86,22 @@ def find_leaks(
         neighbours in time are: then they are only warned about.
     parents
         (n,) sample that each was made from, '' for none; or nothing at all.
+    where
+        (n,) what a leak calls each sample; its id, if nothing.
 
     Returns
     -------
     list of Leak
         Empty if the split is clean.
     """
-    leaks = [Leak(group, group, "group in two parts") for group in shared_groups(split)]
+    where = where or samples
+    first = {group: row for row, group in reversed(list(enumerate(groups)))}
+    # Named by a sample: no message names a subject.
+    leaks = [
+        Leak(place, place, "group in two parts")
+        for group in shared_groups(split)
+        for place in [where[first[group]] if group in first else "a group without samples"]
+    ]
     row = {sample: number for number, sample in enumerate(samples)}
     alike = {(min(pair), max(pair)): reason for pair, reason in _reasons(pairs).items()}
     # Two samples may share more than one file, such as both eyes.
@@ -106,7 +116,7 @@ def find_leaks(
             log.warning("%d pairs of %ss lie in different parts of the split", len(only_alike),
                         ALIKE)  # fmt: skip
         divided = [pair for pair in divided if pair not in set(only_alike)]
-    return leaks + [Leak(samples[a], samples[b], why[a, b]) for a, b in divided]
+    return leaks + [Leak(where[a], where[b], why[a, b]) for a, b in divided]
 
 
 def _reasons(pairs: Sequence[tuple[int, int] | Lookalike]) -> dict[tuple[int, int], str]:
@@ -182,6 +192,12 @@ def audit_between(
     ]
 
 
+def name_both(first: str, second: str) -> str:
+    """Name two places; a table that both are in only once."""
+    file, colon, _ = first.rpartition(": ")
+    return f"{first} ~ {second.removeprefix(file + colon)}"
+
+
 def refuse_leaks(
     leaks: Sequence[Leak],
     where: str = "between the parts of the split",
@@ -203,6 +219,8 @@ def refuse_leaks(
     """
     if not leaks:
         return
-    shown = "; ".join(f"{leak.first} ~ {leak.second} ({leak.why})" for leak in leaks[:SHOWN])
+    shown = "; ".join(
+        f"{name_both(leak.first, leak.second)} ({leak.why})" for leak in leaks[:SHOWN]
+    )
     more = f" and {len(leaks) - SHOWN} more" if len(leaks) > SHOWN else ""
     raise CheckError(f"{len(leaks)} leaks {where}: {shown}{more}", hint)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
+from eyecli.data.spellings import spelling_key
 from eyecli.data.split import (
     PARTS,
     VALIDATION,
@@ -37,7 +38,7 @@ class Earlier:
     split
         What it says.
     files
-        Gives the groups that had a file, by its sha256; called only where names do not tell.
+        Gives the groups that had a file, by its sha256.
     """
 
     ref: str
@@ -48,7 +49,7 @@ class Earlier:
 def recognise_groups(
     earlier: Earlier, groups: Sequence[str], digests: Sequence[Sequence[str]]
 ) -> dict[str, str]:
-    """Find every group that the earlier split knew: by its name, or by its files.
+    """Find every group that the earlier split knew: by its name, which its files must bear out.
 
     Subjects keep their names, unless several sources were united since and names got a prefix: a
     group of unknown name is the earlier one, no longer there by name, that had the same files.
@@ -69,30 +70,58 @@ def recognise_groups(
     Raises
     ------
     CheckError
-        If a group unites earlier ones that were in different parts.
+        If a group unites earlier ones that were in different parts, or one known by its name
+        has a file of another in another part, or is spelt in another way and without its files.
     """
     split = earlier.split
     names, old = set(groups), set(split.groups)
     known = {} if split.group_by == "none" else {name: name for name in names & old}
     lost = old - known.keys()
-    if not lost or not names - known.keys():
+    if not known and not lost:
         return known
-    files = earlier.files()
+    files, places = earlier.files(), _places(split)
+    owners: dict[str, set[str]] = {}
+    for group, own in zip(groups, digests, strict=True):
+        for digest in own:
+            owners.setdefault(digest, set()).add(group)
+    # Where the earlier owner still has the file, it is a copy: the audit tells of those.
+    moved = {
+        group
+        for digest, now in owners.items()
+        for origins in [files.get(digest, set())]
+        if origins and not now & origins
+        for group in now & known.keys()
+        if any(places[origin] != places[group] for origin in origins)
+    }
+    if moved:
+        raise CheckError(
+            f"{len(moved)} groups have files that another group of {earlier.ref} had, in another "
+            "part",
+            f"give files and ids as they were then, or {ANEW}",
+        )
     origins: dict[str, set[str]] = {}
     for group, own in zip(groups, digests, strict=True):
         if group not in known:
             found = {origin for digest in own for origin in files.get(digest, ())}
             origins.setdefault(group, set()).update(found & lost)
-    places = _places(split)
+    mixed = sum(len({places[origin] for origin in found}) > 1 for found in origins.values())
+    if mixed:
+        raise CheckError(
+            f"{mixed} groups have files of several groups that {earlier.ref} keeps in different "
+            "parts",
+            ANEW,
+        )
     for group, found in origins.items():
-        if len({places[origin] for origin in found}) > 1:
-            raise CheckError(
-                f"'{group}' has files of {len(found)} groups that {earlier.ref} keeps in "
-                "different parts",
-                ANEW,
-            )
         if found:
             known[group] = group if group in found else min(found)
+    left = {spelling_key(name) for name in old - set(known.values())}
+    respelt = sum(spelling_key(name) in left for name in names - known.keys())
+    if respelt and split.group_by != "none":
+        raise CheckError(
+            f"{respelt} new groups are spelt like earlier ones of {earlier.ref}, but for case, "
+            "zeros or Unicode form",
+            f"spell them as they were then, or {ANEW}",
+        )
     return known
 
 

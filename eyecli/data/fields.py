@@ -6,6 +6,7 @@ import csv
 import io
 import re
 import sys
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -103,8 +104,11 @@ def parse_cell(cell: str, entry: Field, name: str) -> Value:
         raise DataError(f"{name} is empty")
     if not text.isprintable():
         # They would break the tables that ids are written to.
-        raise DataError(f"{name} {text!r} has control characters")
-    if entry.kind != "choice":
+        raise DataError(f"{name} has control characters")
+    if entry.kind == "text":
+        # Two ways to write é are one id; a path is the bytes that it is.
+        return unicodedata.normalize("NFC", text)
+    if entry.kind == "path":
         return text
     if text.lower() not in entry.choices:
         raise DataError(f"{name} '{text}' is none of {', '.join(entry.choices)}")

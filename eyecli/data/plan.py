@@ -9,10 +9,11 @@ from typing import Literal
 
 import msgspec
 
-from eyecli.data.audit import divided_pairs, find_leaks, refuse_leaks
+from eyecli.data.audit import divided_pairs, find_leaks, name_both, refuse_leaks
 from eyecli.data.extend import Earlier, extend_split, recognise_groups
 from eyecli.data.lookalikes import Lookalike
 from eyecli.data.published import published_split, read_parts, straddling
+from eyecli.data.spellings import spelt_differently
 from eyecli.data.split import Split, group_ids, make_split
 from eyecli.errors import CheckError, DataError, UsageError
 from eyecli.settings import setting
@@ -94,6 +95,8 @@ def plan_split(
     published: Sequence[str] | None = None,
     earlier: Earlier | None = None,
     strata: Sequence[str] | None = None,
+    where: Sequence[str] = (),
+    sources: Sequence[str] = (),
     notices: logging.Logger = log,
 ) -> Split:
     """Split and audit.
@@ -116,19 +119,25 @@ def plan_split(
         The split to extend.
     strata
         (n,) class of every sample.
+    where
+        (n,) place of every sample, for messages, which never name a subject; or nothing: its id.
+    sources
+        (n,) source of every sample, where there are several; or nothing at all.
     notices
         Where to say what was kept or accepted.
 
     Raises
     ------
     CheckError
-        If groups are unknown, or the split leaks and that was not accepted with a reason.
+        If groups are unknown, or a subject is spelt in two ways or the split leaks and that was
+        not accepted with a reason.
     DataError
         If the published split is incomplete, or there are too few groups.
     """
     settings = like_earlier(settings, earlier)
     # It becomes part of the first line of every report.
     accepted = " ".join((settings.unsafe_split or "").split())
+    where = where or samples
     groups = group_ids(samples, subjects, settings.group)
     group_by, reasons = settings.group, []
     if group_by == "none":
@@ -139,19 +148,24 @@ def plan_split(
         if earlier.split.reason:
             reasons = [earlier.split.reason]
     elif settings.split_column is not None:
-        parts = _published_parts(samples, published, settings.split_column)
+        parts = _published_parts(where, published, settings.split_column)
         across = straddling(groups, parts)
         units = groups
         if across:
-            reasons.append(_accept_straddling(across, settings.split_column, accepted, notices))
+            pairs_across = [(where[a], where[b]) for a, b in across]
+            reasons.append(
+                _accept_straddling(pairs_across, settings.split_column, accepted, notices)
+            )
             # A split lists groups, each in one part: here only single samples are.
             group_by, units = "none", list(samples)
         split = published_split(units, groups, parts, settings.split_column, settings.seed, strata)
         groups = units
     else:
         split = make_split(groups, settings.split, settings.seed, strata)
+    if settings.group == "subject":
+        reasons += _accept_spellings(spelt_differently(subjects, sources), where, accepted, notices)
     split = msgspec.structs.replace(split, group_by=group_by)
-    leaks = find_leaks(samples, groups, digests, split, pairs, parents)
+    leaks = find_leaks(samples, groups, digests, split, pairs, parents, where)
     alike = divided_pairs(split, groups, [(pair[0], pair[1]) for pair in pairs])
     if group_by == "none" and alike:
         reasons.append(f"{len(alike)} pairs of near-duplicates in different parts")
@@ -167,25 +181,49 @@ def plan_split(
     )
 
 
-def _published_parts(
-    samples: Sequence[str], values: Sequence[str] | None, column: str
-) -> list[str]:
+def _published_parts(where: Sequence[str], values: Sequence[str] | None, column: str) -> list[str]:
     if values is None:
         raise DataError(f"--split-column {column}: there is no such column")
-    parts, problems = read_parts(samples, values, column)
+    parts, problems = read_parts(where, values, column)
     refuse_problems(problems)
     return parts
 
 
+def _shown(pairs: Sequence[tuple[str, str]]) -> str:
+    """Name the places of the first pairs."""
+    shown = "; ".join(name_both(first, second) for first, second in pairs[:SHOWN])
+    return shown + (f" and {len(pairs) - SHOWN} more" if len(pairs) > SHOWN else "")
+
+
+def _accept_spellings(
+    spelt: Sequence[tuple[int, int]],
+    where: Sequence[str],
+    accepted: str,
+    notices: logging.Logger,
+) -> list[str]:
+    """Return the reason that every report repeats, if there is one; refuse without."""
+    if not spelt:
+        return []
+    counted = f"{len(spelt)} pairs of subject ids differ in case, zeros or Unicode form only"
+    if not accepted:
+        raise CheckError(
+            f"{counted}: {_shown([(where[a], where[b]) for a, b in spelt])}",
+            "make them equal or clearly different in the table, or accept two people with "
+            "--unsafe-split 'REASON'",
+        )
+    notices.warning("%s, accepted: %s", counted, accepted)
+    return [f"{counted}: {accepted}"]
+
+
 def _accept_straddling(
-    across: Sequence[str], column: str, accepted: str, notices: logging.Logger
+    across: Sequence[tuple[str, str]], column: str, accepted: str, notices: logging.Logger
 ) -> str:
     """Return the reason that every report repeats; refuse without one."""
     counted = f"{len(across)} subjects in two parts of the published split '{column}'"
     if not accepted:
-        shown = ", ".join(across[:SHOWN]) + (", ..." if len(across) > SHOWN else "")
         raise CheckError(
-            f"{counted}: {shown}", "split by subject, or accept it with --unsafe-split 'REASON'"
+            f"{counted}: {_shown(across)}",
+            "split by subject, or accept it with --unsafe-split 'REASON'",
         )
     notices.warning("%s, accepted: %s", counted, accepted)
     return f"{counted}: {accepted}"

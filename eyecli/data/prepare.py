@@ -219,7 +219,7 @@ def _find(
                 suggest(column, found.table[0]),
             )
         found = replace(found, table=[{**row, PUBLISHED: row[column]} for row in found.table])
-    _, problems = read_parts(found.column("sample"), found.column(PUBLISHED), column)
+    _, problems = read_parts(found.where, found.column(PUBLISHED), column)
     return replace(found, problems=problems)
 
 
@@ -237,6 +237,8 @@ def _plan(
         published=None if split.split_column is None else found.column(PUBLISHED),
         earlier=earlier,
         strata=found.column(strata) if strata else None,
+        where=found.where,
+        sources=found.column("source") if "source" in found.table[0] else (),
         **more,
     )  # fmt: skip
 

@@ -31,14 +31,14 @@ SHOWN = 3
 
 
 def read_parts(
-    samples: Sequence[str], values: Sequence[str], column: str
+    where: Sequence[str], values: Sequence[str], column: str
 ) -> tuple[list[str], list[str]]:
     """Read part names, or fold numbers that begin with 0 or 1.
 
     Parameters
     ----------
-    samples, values
-        (n,) ids, and what the column says.
+    where, values
+        (n,) place of every sample, for messages, and what the column says.
     column
         Its name, for messages.
 
@@ -50,9 +50,9 @@ def read_parts(
     words = [value.strip().casefold() for value in values]
     folds = bool(words) and FOLD.fullmatch(Counter(words).most_common(1)[0][0]) is not None
     problems = [
-        f"{sample}: --split-column {column}: {repr(value) if value.strip() else 'nothing'} is "
+        f"{place}: --split-column {column}: {repr(value) if value.strip() else 'nothing'} is "
         + ("no fold number" if folds else "none of train, val, test")
-        for sample, value, word in zip(samples, values, words, strict=True)
+        for place, value, word in zip(where, values, words, strict=True)
         if not (FOLD.fullmatch(word) if folds else word in PART_OF)
     ]
     if problems:
@@ -60,16 +60,15 @@ def read_parts(
     return [str(int(word)) if folds else PART_OF[word] for word in words], []
 
 
-def straddling(groups: Sequence[str], parts: Sequence[str]) -> list[str]:
-    """Return the groups that have samples in two parts, sorted."""
-    first: dict[str, str] = {}
-    return sorted(
-        {
-            group
-            for group, part in zip(groups, parts, strict=True)
-            if first.setdefault(group, part) != part
-        }
-    )
+def straddling(groups: Sequence[str], parts: Sequence[str]) -> list[tuple[int, int]]:
+    """Return two rows in different parts of every group that has such."""
+    first: dict[str, int] = {}
+    found: dict[str, tuple[int, int]] = {}
+    for row, (group, part) in enumerate(zip(groups, parts, strict=True)):
+        start = first.setdefault(group, row)
+        if parts[start] != part:
+            found.setdefault(group, (start, row))
+    return list(found.values())
 
 
 def published_split(

@@ -41,6 +41,9 @@ class Raw:
         Arrays whose pixels could show who somebody is; the dataset card leaves them out.
     dropped
         Reason to number of samples that were left out.
+    where
+        For every sample the file, and the row if that is a table, where a person finds it; or
+        nothing at all.
     """
 
     table: Sequence[Mapping[str, Any]]
@@ -53,6 +56,7 @@ class Raw:
     targets: Sequence[str] = ()
     identifying: Sequence[str] = ()
     dropped: Mapping[str, int] = field(default_factory=dict)
+    where: Sequence[str] = ()
 
 
 RawReader = Callable[[Source, Any], Raw]

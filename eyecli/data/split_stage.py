@@ -55,6 +55,7 @@ def split_prepared(
             columns["sample"], columns["subject"], digests, settings,
             read_lookalikes(prepared.path, columns["sample"]), parents=columns.get(PARENT, ()),
             published=columns.get(PUBLISHED), earlier=earlier, strata=strata,
+            sources=columns.get("source", ()),
         )  # fmt: skip
         (folder / SPLIT).write_bytes(msgspec.json.encode(split, order="deterministic") + b"\n")
         groups = group_ids(columns["sample"], columns["subject"], split.group_by)

@@ -134,7 +134,7 @@ def _name_cells(paths: Iterable[str], pattern: Pattern) -> tuple[dict[str, str],
             return {}, f"'{path}' is not like --filename {pattern.text}"
         for entry, text in match[0].items():
             if cells.setdefault(entry, text) != text:
-                return {}, f"{entry} is '{cells[entry]}' and '{text}' in the names of its files"
+                return {}, f"{entry} is not the same in the names of its files"
     return cells, ""
 
 
@@ -199,8 +199,22 @@ def convert_lines(
     -------
     converted, problems
         Each problem names file, row and field, the field as the table's owner does.
+
+    Raises
+    ------
+    DataError
+        If what should be ids is paths of files, row by row.
     """
     converted, problems = [], []
+    for entry in fields:
+        if entry.kind == "text" and entry.name in table.names:
+            found = {line.cells.get(entry.name, "").strip() for line in table.lines} - {""}
+            if found and found <= source.digests.keys():
+                name = table.names[entry.name]
+                raise DataError(
+                    f"{table.path}: {name} holds paths of files, no {entry.name}",
+                    f"say which column it is: --columns {entry.name}=NAME",
+                )
     for line in table.lines:
         try:
             if line.problem:
@@ -291,7 +305,10 @@ def _separator(text: str) -> str:
 def _map_columns(
     header: Sequence[str], fields: Sequence[Field], columns: Mapping[str, str], path: str
 ) -> dict[str, int]:
-    """Field to its place in the header: as the user says, else by its own name or an alias."""
+    """Field to its place in the header: as the user says, else by its own name or an alias.
+
+    A column that the user takes for one field is no other: text that may be left out gives way.
+    """
     own = [entry for entry in fields if not entry.named]
     for ours, theirs in columns.items():
         if ours not in [entry.name for entry in own]:
@@ -303,12 +320,19 @@ def _map_columns(
             raise DataError(
                 f"{path}: no column '{theirs}' (--columns {ours}={theirs})", suggest(theirs, header)
             )
-    places = {}
-    for entry in own:
+    places: dict[str, int] = {}
+    for entry in sorted(own, key=lambda entry: entry.name not in columns):
         said = [columns[entry.name]] if entry.name in columns else [entry.name, *entry.aliases]
         place = next((header.index(name) for name in said if name in header), None)
-        if place is not None:
-            places[entry.name] = place
+        taken = next((name for name, other in places.items() if other == place), None)
+        if taken is None:
+            if place is not None:
+                places[entry.name] = place
+        elif entry.name in columns or entry.needed or entry.kind != "text":
+            raise UsageError(
+                f"--columns: '{columns[taken]}' is taken for {taken} and for {entry.name}",
+                "say which other column one of them is",
+            )
     return places
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from eyecli.data.arrays import ArraySpec
 from eyecli.data.raw import Raw, RawReader
+from eyecli.data.spellings import spelling_key
 from eyecli.errors import CheckError, DataError, UsageError
 from eyecli.settings import setting
 from eyecli.sources.source import Source
@@ -57,6 +58,8 @@ class Found:
         From a sample's position to its row of every array.
     targets, identifying, dropped
         See `Raw`.
+    where
+        For every sample where a person finds it: its id, if the task does not say.
     """
 
     table: Sequence[Mapping[str, Any]]
@@ -68,6 +71,7 @@ class Found:
     targets: Sequence[str]
     identifying: Sequence[str]
     dropped: Mapping[str, int]
+    where: list[str]
 
     def column(self, name: str) -> list[str]:
         """One column as text."""
@@ -158,6 +162,11 @@ def find_samples(
         targets=first.targets,
         identifying=first.identifying,
         dropped=sum((Counter(raw.dropped) for raw in raws.values()), Counter()),
+        where=[
+            place
+            for raw, table in zip(raws.values(), tables, strict=True)
+            for place in raw.where or [str(row["sample"]) for row in table]
+        ],
     )
 
 
@@ -186,7 +195,8 @@ def _require_alike(raws: Mapping[str, Raw]) -> None:
 
 def _united(raws: Mapping[str, Raw], unite: UniteSettings) -> list[Sequence[Mapping[str, Any]]]:
     samples = _occurrences(raws, "sample")
-    subjects = _occurrences(raws, "subject")
+    # s1 and S1 are one person or two, as s1 and s1 are.
+    subjects = _occurrences(raws, "subject", spelling_key)
     shared = sum(count > 1 for subject, count in subjects.items() if subject)
     if shared and not (unite.same_subjects or unite.distinct_subjects):
         raise CheckError(
@@ -214,8 +224,10 @@ def _united(raws: Mapping[str, Raw], unite: UniteSettings) -> list[Sequence[Mapp
     ]
 
 
-def _occurrences(raws: Mapping[str, Raw], column: str) -> Counter[str]:
-    """In how many sources every id of a column occurs."""
+def _occurrences(
+    raws: Mapping[str, Raw], column: str, key: Callable[[str], str] = str
+) -> Counter[str]:
+    """In how many sources every id of a column occurs, in the spelling of `key`."""
     return Counter(
-        name for raw in raws.values() for name in {str(row[column]) for row in raw.table}
+        name for raw in raws.values() for name in {key(str(row[column])) for row in raw.table}
     )

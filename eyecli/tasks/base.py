@@ -38,6 +38,8 @@ class Task:
         From a source to samples.
     preprocess, train
         Settings of the two stages, dataclasses.
+    check_train
+        Refuses training settings that do not go with the setup of the prepared data; light.
     learning, reporting, exporting
         Modules with what training, evaluation and export need.
     """
@@ -48,6 +50,7 @@ class Task:
     read_raw: RawReader
     preprocess: type
     train: type[TrainSettings]
+    check_train: Callable[[Any, Mapping[str, Any]], None]
     learning: str
     reporting: str
     exporting: str

@@ -16,6 +16,7 @@ from eyecli.data.prepared import (
     read_split,
     write_table,
 )
+from eyecli.data.spellings import spelling_key
 from eyecli.errors import CheckError, DataError, UsageError
 from eyecli.training.backend import load_keras
 from eyecli.training.model import choose_fold, load_fold, read_facts, read_model
@@ -25,8 +26,6 @@ from eyecli.workspace.memo import Work
 from eyecli.workspace.references import resolve
 from eyecli.workspace.stage import Built, Outcome, run_stage
 from eyecli.workspace.store import Artifact
-
-SHOWN = 5
 
 
 def predict_external(
@@ -120,12 +119,14 @@ def require_unseen(
             "prepare data that the model has not seen, or name another fold with --fold",
         )
     trained, part = _trained(root, model, partition)
-    people = set(trained.index["subject"][part != "test"]) & set(data.index["subject"]) - {""}
+    tested = set(data.index["subject"]) - {""}
+    # Spelt in another way, it may still be the same person.
+    fitted = {spelling_key(subject) for subject in set(trained.index["subject"][part != "test"])}
+    people = [subject for subject in tested if spelling_key(subject) in fitted]
     if people and not other_people:
         raise CheckError(
-            f"{len(people)} subject ids of {data.artifact.ref} are among those that fold "
-            f"{partition} of {model.ref} was trained on: "
-            f"{', '.join(sorted(people)[:SHOWN])}",
+            f"{len(people)} of {len(tested)} subject ids of {data.artifact.ref} are among those "
+            f"that fold {partition} of {model.ref} was trained on",
             "if these are other people with the same ids, say so with --other-people 'REASON'",
         )
 

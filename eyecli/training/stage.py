@@ -168,9 +168,7 @@ def train_part(
     BusyError
         If another process trains it.
     """
-    count = len(read_split(split).partitions)
-    if not 0 <= settings.fold < count:
-        raise UsageError(f"--fold {settings.fold}: {split.ref} has the folds 0 to {count - 1}")
+    count = require_fold(split, settings.fold)
     with interruptible():
         work = model_work(task, prepared, split, settings)
         model = None if force else recall(root, work)
@@ -185,6 +183,14 @@ def train_part(
             merge_folds(root, work, [fold for fold in folds if fold], lambda: trainer().ABOUT, {})
         outcome, _ = train(root, task, trainer, prepared, split, settings)
         return outcome, []
+
+
+def require_fold(split: Artifact, fold: int) -> int:
+    """Return the number of folds of a split; raise `UsageError` if it has not this one."""
+    count = len(read_split(split).partitions)
+    if not 0 <= fold < count:
+        raise UsageError(f"--fold {fold}: {split.ref} has the folds 0 to {count - 1}")
+    return count
 
 
 def predictions(

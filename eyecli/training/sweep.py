@@ -6,7 +6,7 @@ import itertools
 import logging
 import re
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -32,7 +32,9 @@ class Setting:
     label: str
 
 
-def grid(settings: Settings, seeds: str | None, sweep: Sequence[str]) -> list[Setting]:
+def grid(
+    settings: Settings, seeds: str | None, sweep: Sequence[str], typed: Collection[str] = ()
+) -> list[Setting]:
     """Return the settings of every training that was asked for.
 
     Parameters
@@ -43,11 +45,13 @@ def grid(settings: Settings, seeds: str | None, sweep: Sequence[str]) -> list[Se
         ``a..b``, both included; None for the one seed of the settings.
     sweep
         ``KEY=a,b`` each, KEY spelt as the flag; of several all combinations are trained.
+    typed
+        Settings whose flags were typed beside them.
 
     Raises
     ------
     UsageError
-        If a key or a value is not one of the settings'.
+        If a key or a value is not one of the settings', or one is both given and varied.
     """
     axes = [_axis(text, settings) for text in sweep]
     if seeds is not None:
@@ -56,6 +60,8 @@ def grid(settings: Settings, seeds: str | None, sweep: Sequence[str]) -> list[Se
     for key in keys:
         if keys.count(key) > 1:
             raise UsageError(f"{_flag(key)} is varied twice", "write all its values in one place")
+        if key in typed:
+            raise UsageError(f"{_flag(key)} is given and varied", "leave one of them out")
     combinations = itertools.islice(itertools.product(*(v for _, v in axes)), MOST + 1)
     found = []
     for values in combinations:
@@ -90,7 +96,7 @@ def _axis(text: str, settings: TrainSettings) -> tuple[str, list[Any]]:
         raise UsageError(f"--sweep: no setting '{word}'", suggest(word, spelt))
     wanted = typing.get_type_hints(type(settings))[key]
     found = []
-    for value in dict.fromkeys(part.strip() for part in values.split(",")):
+    for value in (part.strip() for part in values.split(",")):
         try:
             found.append(msgspec.convert(value, wanted, strict=False))
         except msgspec.ValidationError as error:
@@ -99,7 +105,8 @@ def _axis(text: str, settings: TrainSettings) -> tuple[str, list[Any]]:
                 f"--sweep {word}={value}: {kind} is needed",
                 f"such as --sweep {word}={getattr(settings, key)}",
             ) from error
-    return key, found
+    # 0.001 and 1e-3 are one training.
+    return key, list(dict.fromkeys(found))
 
 
 T = TypeVar("T")

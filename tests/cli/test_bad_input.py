@@ -88,7 +88,9 @@ def test_a_target_outside_the_screen_is_named(eyecli: Call, data: Path) -> None:
         return rows
 
     change_table(data, change)
-    line = refused(prepare(eyecli, data, "--screen-px", "1366x768"), 3, "row000004", "1366x768")
+    line = refused(
+        prepare(eyecli, data, "--screen-px", "1366x768"), 3, "table.csv: row 4: target_", "1366x768"
+    )
     assert "1400" in line
     assert "outside the screen" in line
 
@@ -154,7 +156,7 @@ def test_too_few_groups_are_counted(eyecli: Call, data: Path) -> None:
 def test_the_same_picture_of_two_subjects_is_a_leak(eyecli: Call, data: Path) -> None:
     shutil.copy(data / "left/s001_p001_f01.png", data / "left/s003_p001_f01.png")
     done = prepare(eyecli, data, "--split", "kfold:4")
-    refused(done, 4, "row000002 ~ row000010 (identical file)")
+    refused(done, 4, "table.csv: row 2 ~ row 10 (identical file)")
     done = prepare(eyecli, data, "--split", "kfold:4", "--unsafe-split", "a test")
     assert done.code == 0
 
@@ -362,7 +364,7 @@ def test_pixels_are_not_taken_for_centimetres(eyecli: Call, data: Path) -> None:
 
 def test_an_empty_reference_is_no_default(chain: Chain, eyecli: Call) -> None:
     for words in (("preprocess", "gaze", ""), ("train", "gaze", ""), ("evaluate", "")):
-        refused(eyecli(*words, "--workspace", str(chain.root)), 2, "an empty reference")
+        refused(eyecli(*words, "--workspace", str(chain.root)), 2, "an empty argument")
 
 
 @pytest.mark.parametrize(

@@ -290,3 +290,10 @@ def test_help_says_what_json_prints(eyecli: Call) -> None:
     for words, what in ((("doctor",), "result"), (("runs", "ls"), "result"),
                         (("config", "show"), "result"), (("evaluate",), "manifest")):  # fmt: skip
         assert f"Print the {what} as JSON." in eyecli(*words, "--help").out
+
+
+def test_one_setting_in_two_spellings_is_refused(eyecli: Call) -> None:
+    Path("two.toml").write_text("[train.gaze]\nlearning-rate = 0.1\nlearning_rate = 0.2\n")
+    done = eyecli("train", "gaze", "--config", "two.toml")
+    assert done.code == 2
+    assert "[train.gaze] learning-rate and learning_rate are the same" in done.complaint[0]

@@ -309,3 +309,42 @@ def test_a_full_stdout_is_no_traceback(chain: Chain) -> None:
                               capture_output=True, text=True)  # fmt: skip
         assert done.returncode != 0
         assert done.stderr.startswith("error: ") and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("train", "gaze", "--inputs", ""), ("train", "gaze", "--inputs="),
+        ("train", "gaze", "--sweep", "epochs=1", "--sweep", ""), ("train", "gaze", "--split", ""),
+        ("preprocess", "gaze", "--table", ""), ("evaluate", "--on", ""),
+        ("fetch", "path", ""), ("workspace", "ls", "--workspace", ""),
+        ("workspace", "ls", "--config", ""), ("workspace", "ls", "--config="),
+        ("compare", "model/gaze", ""), ("fetch", "sample", "gaze", "--folder", ""),
+    ],
+)  # fmt: skip
+def test_an_empty_argument_is_an_error(eyecli: Call, words: tuple[str, ...]) -> None:
+    """A variable that is not set in somebody's script must not mean the default, or here."""
+    done = eyecli(*words)
+    assert (done.code, done.out) == (2, "") and "an empty argument" in done.complaint[0]
+    assert list(Path().iterdir()) == []
+
+
+def test_what_a_training_refuses_its_plan_refuses_and_nothing_is_left(
+    copy: Chain, eyecli: Call
+) -> None:
+    runs = sorted((copy.root / "runs").rglob("*"))
+    for words, message in (
+        (("--inputs", ","), "--inputs: unknown ''"),
+        (("--inputs", "boxes"), "--inputs: 'boxes' was not prepared"),
+        (("--sweep", "inputs=eyes,boxes"), "--inputs: 'boxes' was not prepared"),
+        (("--fold", "9"), "has the folds 0 to 3"),
+        (("--seeds", "0..1", "--seed", "5"), "--seed is given and varied"),
+    ):
+        for dry in ((), ("--dry-run",)):
+            done = eyecli("train", "gaze", *words, *dry, "--workspace", copy.root)
+            assert (done.code, done.out) == (2, ""), done.err
+            assert message in done.complaint[0]
+    assert sorted((copy.root / "runs").rglob("*")) == runs
+    done = eyecli_process("train", "gaze", "--inputs", "eyes", "--dry-run", cwd=copy.folder,
+                          options=("-X", "importtime"))  # fmt: skip
+    assert done.code == 0 and not done.imported & {"tensorflow", "keras"}

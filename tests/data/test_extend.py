@@ -191,22 +191,41 @@ def test_the_order_of_samples_changes_nothing_and_the_seed_does() -> None:
 # --- which group is which -------------------------------------------------------------------------
 
 
-def earlier(split: Split, files: dict[str, set[str]] | None = None) -> Earlier:
-    def give() -> dict[str, set[str]]:
-        assert files is not None, "names tell"
-        return files
-
-    return Earlier("split/gaze@v1", split, give)
+def earlier(split: Split, files: dict[str, set[str]]) -> Earlier:
+    return Earlier("split/gaze@v1", split, lambda: files)
 
 
 HOLDOUT = Split("holdout", 0, ["1", "2", "3", "4"], [Partition(0, 0, ["1"], ["2"])])
 
 
-def test_subjects_are_known_by_name_without_a_look_at_files() -> None:
-    assert recognise_groups(earlier(HOLDOUT), ["1", "2", "3", "4", "5"], [["f"]] * 5) == {
+def test_subjects_are_known_by_name() -> None:
+    grown = earlier(HOLDOUT, {})
+    assert recognise_groups(grown, ["1", "2", "3", "4", "5"], [["f"]] * 5) == {
         name: name for name in "1234"
     }
-    assert recognise_groups(earlier(HOLDOUT), ["1", "3"], [["f"]] * 2) == {"1": "1", "3": "3"}
+    assert recognise_groups(grown, ["1", "3"], [["f"]] * 2) == {"1": "1", "3": "3"}
+
+
+def test_names_that_changed_hands_are_refused_with_counts() -> None:
+    """1 was tested, 3 trained on: a swap would train on the faces that were held out."""
+    files = {f"f{i}": {str(i)} for i in range(1, 5)}
+    swapped = [["f3"], ["f2"], ["f1", "new"], ["f4"]]
+    with pytest.raises(CheckError, match=r"^2 groups have files that another .* in another part"):
+        recognise_groups(earlier(HOLDOUT, files), list("1234"), swapped)
+    within_train = [["f1"], ["f2"], ["f4"], ["f3"]]
+    assert len(recognise_groups(earlier(HOLDOUT, files), list("1234"), within_train)) == 4
+    copied = [["f1"], ["f2"], ["f3", "f1"], ["f4"]]
+    assert len(recognise_groups(earlier(HOLDOUT, files), list("1234"), copied)) == 4
+
+
+def test_a_new_spelling_of_an_earlier_name_is_refused() -> None:
+    split = Split("holdout", 0, ["s01", "s02", "s03"], [Partition(0, 0, ["s01"], ["s02"])])
+    with pytest.raises(CheckError, match=r"^1 new groups are spelt like earlier ones"):
+        recognise_groups(earlier(split, {}), ["S1", "s02", "s03"], [["x"], ["y"], ["z"]])
+    known = recognise_groups(
+        earlier(split, {"x": {"s01"}}), ["S1", "s02", "s03"], [["x"], ["y"], ["z"]]
+    )
+    assert known["S1"] == "s01", "its files say who it is"
 
 
 def test_subjects_with_a_prefix_are_known_by_their_files() -> None:
@@ -228,7 +247,7 @@ def test_a_copy_of_somebody_who_is_still_there_does_not_make_two_one() -> None:
 def test_groups_of_different_parts_are_not_united() -> None:
     files = {"f1": {"1"}, "f2": {"2"}, "f3": {"3"}, "f4": {"4"}}
     assert recognise_groups(earlier(HOLDOUT, files), ["x", "x"], [["f3"], ["f4"]]) == {"x": "3"}
-    with pytest.raises(CheckError, match=r"'x' has files of 2 groups .* different parts"):
+    with pytest.raises(CheckError, match=r"^1 groups have files .* different parts"):
         recognise_groups(earlier(HOLDOUT, files), ["x", "x"], [["f1"], ["f4"]])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 import pytest
@@ -71,11 +72,14 @@ def test_what_is_missing_is_said() -> None:
 @given(people)
 def test_a_straddling_person_is_always_refused(rows: People) -> None:
     across = {a for a, p in rows for b, q in rows if a == b and p != q}
-    assert straddling([a for a, _ in rows], [p for _, p in rows]) == sorted(across)
+    pairs = straddling([a for a, _ in rows], [p for _, p in rows])
+    assert sorted(rows[a][0] for a, _ in pairs) == sorted(across)
+    assert all(rows[a][0] == rows[b][0] and rows[a][1] != rows[b][1] for a, b in pairs)
     if across:
         with pytest.raises(CheckError, match=f"^{len(across)} subjects in two parts") as caught:
             plan(COLUMN, rows)
-        assert caught.value.exit_code == 4 and min(across) in caught.value.message
+        assert caught.value.exit_code == 4 and re.search(r": i\d+ ~ i\d+", caught.value.message)
+        assert not re.search(r"\bs\d", caught.value.message), "people are not named"
         return
     try:
         split = plan(COLUMN, rows)

@@ -416,3 +416,14 @@ def test_the_card_counts_classes_and_strata_are_dealt_evenly(place: Place) -> No
     assert open_prepared(prepared.artifact).setup["strata"] == "class"
     _, graded = place.make(place.fetch("g", site(5)))
     assert "| samples | groups | 0 | 1 |" in (graded.path / "card.md").read_text()
+
+
+def test_a_spelling_in_another_source_is_asked_about_and_never_two_people(place: Place) -> None:
+    a, b = place.fetch("a", site(0, ["x1", "2", "3"])), place.fetch("b", site(1, ["X01", "4", "5"]))
+    with pytest.raises(CheckError, match=r"^1 subject ids occur in more than one"):
+        place.make(a, b)
+    with pytest.raises(CheckError, match=r"^1 pairs of subject ids differ in case") as caught:
+        place.make(a, b, unite=SAME)
+    assert "x1" not in caught.value.message.lower()
+    prepared, _ = place.make(a, b, unite=DISTINCT)
+    assert prepared.manifest.summary["subjects"] == 6

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -126,8 +127,9 @@ def test_compare_on_other_data(chain: Chain, other: Artifact) -> None:
 
 
 def test_people_of_the_same_ids_are_refused_without_a_reason(chain: Chain, other: Artifact) -> None:
-    with pytest.raises(CheckError, match=r"[234] subject ids of .* fold 1") as caught:
+    with pytest.raises(CheckError, match=r"^[234] of 4 subject ids .* fold 1") as caught:
         predicted(chain, other, reason="")
+    assert not re.search(r"s0\d\d", caught.value.message), "people are not named"
     assert "--other-people" in str(caught.value.hint)
 
 

@@ -90,6 +90,18 @@ def test_what_cannot_be_trained_is_refused_before_anything_is(
     assert re.search(hint, str(caught.value.hint))
 
 
+def test_what_was_typed_is_not_varied_too() -> None:
+    for seeds, sweep, typed in (("0..1", [], "seed"), (None, ["epochs=1,2"], "epochs")):
+        with pytest.raises(UsageError, match=f"--{typed} is given and varied"):
+            grid(BASE, seeds, sweep, {typed, "head"})
+        assert len(grid(BASE, seeds, sweep, {"head"})) == 2
+
+
+def test_equal_values_are_one_training() -> None:
+    found = grid(BASE, None, ["learning-rate=0.001,1e-3,0.0010,0.01"])
+    assert [one.settings.learning_rate for one in found] == [0.001, 0.01]
+
+
 def test_one_that_fails_does_not_lose_the_others(caplog: pytest.LogCaptureFixture) -> None:
     def run(settings: Any) -> int:
         if settings.seed == 1:

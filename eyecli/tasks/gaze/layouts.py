@@ -34,6 +34,9 @@ SIZES = range(16, 257)
 # Files that are samples where their names alone tell all.
 SUFFIXES = (".bmp", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")
 
+# Where a person finds the sample: file, and row of a table.
+WHERE = "where"
+
 Row = dict[str, Any]
 Found = tuple[list[Row], list[list[str]], list[str]]
 
@@ -82,12 +85,12 @@ def read_raw(source: Source, settings: GazePreprocess) -> Raw:
         return row
 
     table = [
-        {key: value for key, value in sample.items() if key not in (*IMAGES, *BOXES)}
+        {key: value for key, value in sample.items() if key not in (*IMAGES, *BOXES, WHERE)}
         for sample in samples
     ]
     return Raw(
         table, files, specs, convert, _setup(settings, images, has_boxes), problems,
-        targets=TARGETS, identifying=images,
+        targets=TARGETS, identifying=images, where=[sample[WHERE] for sample in samples],
     )  # fmt: skip
 
 
@@ -128,12 +131,12 @@ def _off_screen(samples: list[Row], settings: GazePreprocess, source: Source) ->
     screen = parse_size(settings.screen_px, "--screen-px")
     if screen is None:
         return []
-    width, height = screen
     return [
-        f"{source.folder}: {sample['sample']}: target ({sample['target_x']:g}, "
-        f"{sample['target_y']:g}) px is outside the screen of {width:g}x{height:g} px"
+        f"{sample[WHERE]}: {source.columns.get(name, name)} {sample[name]:g} px is outside the "
+        f"screen of {screen[0]:g}x{screen[1]:g} px"
         for sample in samples
-        if not (0 <= sample["target_x"] <= width and 0 <= sample["target_y"] <= height)
+        for name, side in zip(TARGETS, screen, strict=True)
+        if not 0 <= sample[name] <= side
     ]
 
 
@@ -142,12 +145,12 @@ def _beyond_screen_cm(samples: list[Row], settings: GazePreprocess, source: Sour
     screen = parse_size(settings.screen_cm, "--screen-cm")
     if screen is None:
         return []
-    width, height = screen
     return [
-        f"{source.folder}: {sample['sample']}: target ({sample['target_x']:g}, "
-        f"{sample['target_y']:g}) cannot be cm on a screen of {width:g}x{height:g} cm"
+        f"{sample[WHERE]}: {source.columns.get(name, name)} {sample[name]:g} cannot be cm on a "
+        f"screen of {screen[0]:g}x{screen[1]:g} cm"
         for sample in samples
-        if abs(sample["target_x"]) > 2 * width or abs(sample["target_y"]) > 2 * height
+        for name, side in zip(TARGETS, screen, strict=True)
+        if abs(sample[name]) > 2 * side
     ]
 
 
@@ -168,7 +171,7 @@ def read_eye_crops(source: Source) -> Found:
         x, y = (float(part) for part in stem.split("_"))
         samples.append(
             {"sample": stem, "subject": "", "session": "", "point": stem, "target_x": x,
-             "target_y": y, **pair}
+             "target_y": y, WHERE: str(source.folder / pair["left"]), **pair}
         )  # fmt: skip
     return samples, [[sample["left"], sample["right"]] for sample in samples], problems
 
@@ -229,9 +232,11 @@ def read_image_table(source: Source) -> Found:
             f"{table.path}: column '{lacking}' is missing", "all twelve box values or none"
         )
     shown: dict[tuple[str, ...], Row] = {}
+    where = {line.sample: line.where for line in table.lines}
 
     def convert(sample: str, values: Row) -> Row:
-        row = {"sample": sample, "subject": "", "session": "", "point": ""} | values
+        row = {"sample": sample, "subject": "", "session": "", "point": "", WHERE: where[sample]}
+        row |= values
         # Frames of one target belong together even where the table does not number them.
         row["point"] = row["point"] or f"{row['target_x']:g}_{row['target_y']:g}"
         _require_one_place(row, shown)
@@ -278,6 +283,6 @@ def _require_one_place(sample: Row, shown: dict[tuple[str, ...], Row]) -> None:
     here, there = ((s["target_x"], s["target_y"]) for s in (sample, first))
     if here != there:
         raise DataError(
-            f"point '{sample['point']}' is at ({here[0]:g}, {here[1]:g}), in {first['sample']} at "
+            f"point '{sample['point']}' is at ({here[0]:g}, {here[1]:g}), in {first[WHERE]} at "
             f"({there[0]:g}, {there[1]:g})"
         )

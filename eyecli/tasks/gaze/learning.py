@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 
 from eyecli.data.prepared import Prepared
-from eyecli.errors import UsageError, suggest
 from eyecli.evaluation.ridge import fit_ridge
 from eyecli.imaging.affine import OFFSET, SCALE, jitter
 from eyecli.tasks.gaze.about import ABOUT
 from eyecli.tasks.gaze.augmentation import JITTER
 from eyecli.tasks.gaze.fields import TARGETS
-from eyecli.tasks.gaze.model import INPUTS, build
-from eyecli.tasks.gaze.settings import GazeTrain
+from eyecli.tasks.gaze.model import build
+from eyecli.tasks.gaze.settings import GazeTrain, chosen_inputs
 from eyecli.training.fit import Learner
 
 __all__ = ["ABOUT", "MAY_DIFFER", "augment", "finish", "learner", "names", "scale", "tabulate"]
@@ -25,23 +24,6 @@ MAY_DIFFER: tuple[str, ...] = ("inputs", "distance_cm")
 STORED = {"eyes": ("left", "right"), "face": ("face",), "boxes": ("boxes",)}
 
 Row = dict[str, np.ndarray]
-
-
-def chosen_inputs(text: str, prepared: list[str]) -> list[str]:
-    """Return the inputs to use, in the network's order.
-
-    Raises
-    ------
-    UsageError
-        If one is unknown or was not prepared.
-    """
-    wanted = [name.strip() for name in text.split(",")] if text else prepared
-    for name in wanted:
-        if name not in INPUTS:
-            raise UsageError(f"--inputs: unknown '{name}'", suggest(name, INPUTS))
-        if name not in prepared:
-            raise UsageError(f"--inputs: '{name}' was not prepared", f"prepared: {prepared}")
-    return [name for name in INPUTS if name in wanted]
 
 
 def learner(prepared: Prepared, train: np.ndarray, settings: GazeTrain) -> Learner:

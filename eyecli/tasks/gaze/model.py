@@ -9,7 +9,6 @@ from keras import layers
 
 EMBEDDING = 128
 BOXES = 12
-INPUTS = ("face", "eyes", "boxes")
 
 
 def residual(x: keras.KerasTensor, filters: int, name: str) -> keras.KerasTensor:

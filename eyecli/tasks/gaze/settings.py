@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from eyecli.errors import UsageError
+from eyecli.errors import UsageError, suggest
 from eyecli.settings import setting
 from eyecli.training.settings import TrainSettings
+
+# Of the network, in its order.
+INPUTS = ("face", "eyes", "boxes")
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,28 @@ class GazeTrain(TrainSettings):
     head: Literal["ridge", "net"] = setting(
         "ridge", "Last layer: ridge regression on the embedding, or as trained."
     )
+
+
+def chosen_inputs(text: str, prepared: list[str]) -> list[str]:
+    """Return the inputs to use, in the network's order.
+
+    Raises
+    ------
+    UsageError
+        If one is unknown or was not prepared.
+    """
+    wanted = [name.strip() for name in text.split(",")] if text else prepared
+    for name in wanted:
+        if name not in INPUTS:
+            raise UsageError(f"--inputs: unknown '{name}'", suggest(name, INPUTS))
+        if name not in prepared:
+            raise UsageError(f"--inputs: '{name}' was not prepared", f"prepared: {prepared}")
+    return [name for name in INPUTS if name in wanted]
+
+
+def check_train(settings: GazeTrain, setup: Mapping[str, Any]) -> None:
+    """Raise `UsageError` if the prepared data cannot be trained on with these settings."""
+    chosen_inputs(settings.inputs, setup["inputs"])
 
 
 def parse_size(text: str, flag: str) -> tuple[float, float] | None:

@@ -222,7 +222,7 @@ def test_one_picture_a_row_is_the_face(tmp_path: Path) -> None:
         ({"target_y": ""}, "target_y '' is not a number"),
         ({"target_y": "nan"}, "target_y 'nan' is not a number"),
         ({"target_y": "-inf"}, "target_y '-inf' is not a number"),
-        ({"target_x": 5}, r"point 'p1' is at \(5, 50.5\), in row000002 at \(100, 50.5\)"),
+        ({"target_x": 5}, r"point 'p1' is at \(5, 50.5\), in .*row 2 at \(100, 50.5\)"),
     ],
 )
 def test_a_bad_cell_is_named_with_file_row_and_field(
@@ -312,8 +312,13 @@ def test_targets_outside_the_screen_are_problems(tmp_path: Path) -> None:
     assert read(found).problems == []
     assert read(found, screen_px="800x600", unit="cm").problems == []
     problems = read(found, screen_px="800x600").problems
-    assert [p.split(": ")[1] for p in problems] == ["row000004", "row000005"]
-    assert "target (801, 10) px is outside the screen of 800x600 px" in problems[0]
+    assert problems == [
+        f"{tmp_path / 'table.csv'}: row 4: target_x 801 px is outside the screen of 800x600 px",
+        f"{tmp_path / 'table.csv'}: row 5: target_y -0.5 px is outside the screen of 800x600 px",
+    ]
+    assert read(found).where[:2] == [f"{tmp_path / 'table.csv'}: row {n}" for n in (2, 3)]
+    crop = read(crops(tmp_path / "c", "left/9_5.png", "right/9_5.png"), screen_px="8x6").problems
+    assert crop[0].startswith(f"{tmp_path / 'c' / 'left/9_5.png'}: target_x 9 px is outside")
 
 
 def test_the_setup_keeps_the_screen(tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ from eyecli.errors import UsageError
 from eyecli.evaluation.ridge import fit_ridge
 from eyecli.tasks.gaze import learning
 from eyecli.tasks.gaze.exporting import contract
-from eyecli.tasks.gaze.learning import augment, chosen_inputs, scale, tabulate
-from eyecli.tasks.gaze.settings import GazeTrain
+from eyecli.tasks.gaze.learning import augment, scale, tabulate
+from eyecli.tasks.gaze.settings import GazeTrain, chosen_inputs
 from eyecli.training.fit import Learner, predict
 
 pytest_plugins = ["rendered_gaze"]
