@@ -122,7 +122,7 @@ complete -c eyecli -n '__eyecli_at eyecli train gaze' -l batch-size -x -d 'Sampl
 complete -c eyecli -n '__eyecli_at eyecli train gaze' -l learning-rate -x -d 'Peak rate of Adam.'
 complete -c eyecli -n '__eyecli_at eyecli train gaze' -l schedule -x -a 'cosine linear constant' -d 'How the rate falls to zero, after a warm-up; or constant.'
 complete -c eyecli -n '__eyecli_at eyecli train gaze' -l accumulate -x -d 'Batches whose gradients are averaged into one update.'
-complete -c eyecli -n '__eyecli_at eyecli train gaze' -l ema -x -d 'Momentum of a moving average of the weights, such as 0.999, which is what is kept.'
+complete -c eyecli -n '__eyecli_at eyecli train gaze' -l ema -x -d 'Momentum, per update, of an average of the weights, such as 0.999, which is what is kept.'
 complete -c eyecli -n '__eyecli_at eyecli train gaze' -l precision -x -a 'float32 mixed_bfloat16 mixed_float16' -d 'Precision of the training steps; weights and the model stay float32.'
 complete -c eyecli -n '__eyecli_at eyecli train gaze' -l patience -x -d 'Stop after so many epochs without a better validation loss, and keep the best; 0: off.'
 complete -c eyecli -n '__eyecli_at eyecli train gaze' -l keep -x -a 'last best' -d 'Weights of the last epoch, or of the one with the best validation loss.'

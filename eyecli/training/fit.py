@@ -14,7 +14,6 @@ from eyecli.data.arrays import Arrays
 from eyecli.data.loader import Augment, Loader, Row
 from eyecli.errors import UsageError
 from eyecli.progress import Beat
-from eyecli.training import checkpoint
 from eyecli.training.checkpoint import Metrics
 from eyecli.training.interrupt import held
 from eyecli.training.loop import Run
@@ -79,7 +78,8 @@ def fit(
     settings
         Epochs, batch size, rate, seed.
     folder
-        This training's own: the metrics of every epoch, and checkpoints while it is not done.
+        This training's own: the metrics of every epoch, and checkpoints. The last one, of the end,
+        stays for the caller to remove when the result is safe: fitting again gives it at once.
     label
         What to call this run in the log.
     beat
@@ -95,7 +95,8 @@ def fit(
     Raises
     ------
     UsageError
-        If the best epoch is wanted and there are no validation rows.
+        If the best epoch is wanted and there are no validation rows, or all batches together are
+        too few for one update.
     RetryError
         If a signal or the time limit stopped it; a checkpoint is there.
     KeyboardInterrupt
@@ -113,11 +114,17 @@ def fit(
                      learner.targets, learner.augment, settings.seed)  # fmt: skip
     watched = Loader(arrays, learner.names, val, learner.scale, settings.batch_size,
                      learner.targets)  # fmt: skip
+    count = settings.epochs * len(batches)
+    if settings.accumulate > count:
+        raise UsageError(
+            f"{label}: --accumulate {settings.accumulate} is more than the {count} batches of the "
+            "whole training: the weights would never change",
+            f"use {count} or less",
+        )
     run = Run(learner.model, losses, batches, watched, settings, folder, label, beat, identity)
     run.resume()
     with held():
         run.loop()
-    checkpoint.remove(folder)
     return run.at.history
 
 

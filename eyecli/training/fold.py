@@ -121,7 +121,9 @@ def train_fold(job: Job, partition: int, force: bool) -> Outcome:
             )  # fmt: skip
             return Built(summary={**facts, "command": job.command})
 
-        return run_stage(job.root, work, build, force=force)
+        outcome = run_stage(job.root, work, build, force=force)
+        checkpoint.remove(runs)
+        return outcome
 
 
 def _fit_fold(
@@ -139,6 +141,8 @@ def _fit_fold(
     from eyecli.training.fit import fit, predict
     from eyecli.training.model import save_fold
 
+    # The names of layers must not depend on a network before, perhaps of a training that failed.
+    load_keras().utils.clear_session(free_memory=True)
     # Every fold gets its own weights and its own order, the same whichever folds are trained.
     make_deterministic((settings.seed * 1000 + partition) % 2**32)
     groups, part = groups_and_parts(prepared, split, partition)
@@ -157,5 +161,4 @@ def _fit_fold(
     lines = [json.dumps(metrics) + "\n" for metrics in history]
     (target / METRICS).write_text("".join(lines))
     parameters = int(learner.model.count_params())
-    load_keras().utils.clear_session(free_memory=True)
     return {"parameters": parameters, "train": len(train_rows), "val": len(val_rows)}

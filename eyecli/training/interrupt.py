@@ -41,7 +41,7 @@ def began() -> float:
     return time.monotonic() if _noted.began is None else _noted.began
 
 
-def stop_error(message: str = "stopped before there was anything to save") -> BaseException:
+def stop_error(message: str = "stopped") -> BaseException:
     """Return what a noted signal ends with: KeyboardInterrupt (130) or RetryError (75)."""
     if signal.SIGINT in _noted.seen:
         return KeyboardInterrupt()
@@ -102,8 +102,10 @@ def _note(number: int, frame: Any) -> None:
     if _noted.seen and now - _noted.first > ONE_SIGNAL_SECONDS:
         # Whoever asks twice is not waited for; whatever is on disk is whole at any moment.
         os._exit(130 if number == signal.SIGINT else RetryError.exit_code)
-    if not _noted.seen:
-        _noted.first = now
     _noted.seen.append(number)
+    if len(_noted.seen) > 1:
+        # A copy of the first, which is being cleaned up after.
+        return
+    _noted.first = now
     if not _noted.held:
         raise KeyboardInterrupt

@@ -197,7 +197,8 @@ class Run:
             if stopped():
                 raise stop_error(where)
             raise RetryError(f"{where}: --max-time {self.settings.max_time} is over", HINT)
-        if time.monotonic() - self.saved >= 60 * self.settings.checkpoint_minutes:
+        # The end is saved too: what follows a training can be cut short as well.
+        if self._done() or time.monotonic() - self.saved >= 60 * self.settings.checkpoint_minutes:
             self._save()
 
     def _late(self) -> bool:
@@ -205,6 +206,8 @@ class Run:
         return 0 < limit <= time.monotonic() - self.begun and not self._done()
 
     def _where(self) -> str:
+        if self._done():
+            return f"at the end, after {self.at.epoch} epochs"
         return f"in epoch {self.at.epoch + 1} after batch {self.at.batch} of {len(self.train)}"
 
     def _state(self) -> Groups:

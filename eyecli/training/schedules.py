@@ -49,7 +49,8 @@ def optimizer(settings: TrainSettings, batches: int) -> keras.Optimizer:
     made = keras.optimizers.Adam(
         learning_rate(settings, max(1, batches // settings.accumulate)),
         use_ema=settings.ema > 0,
-        ema_momentum=settings.ema or 0.99,
+        # Keras averages after every batch, and the weights change only after some.
+        ema_momentum=settings.ema ** (1 / settings.accumulate) or 0.99,
         gradient_accumulation_steps=settings.accumulate if settings.accumulate > 1 else None,
     )
     if settings.precision == "mixed_float16":

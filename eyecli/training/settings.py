@@ -27,7 +27,8 @@ class TrainSettings:
     )
     accumulate: int = setting(1, "Batches whose gradients are averaged into one update.")
     ema: float = setting(
-        0.0, "Momentum of a moving average of the weights, such as 0.999, which is what is kept."
+        0.0,
+        "Momentum, per update, of an average of the weights, such as 0.999, which is what is kept.",
     )
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = setting(
         "float32", "Precision of the training steps; weights and the model stay float32."

@@ -171,19 +171,20 @@ def train_part(
     count = len(read_split(split).partitions)
     if not 0 <= settings.fold < count:
         raise UsageError(f"--fold {settings.fold}: {split.ref} has the folds 0 to {count - 1}")
-    work = model_work(task, prepared, split, settings)
-    model = None if force else recall(root, work)
-    if model is None:
-        job = Job(root, work, trainer, prepared, split, settings, None)
-        fold = train_fold(job, settings.fold, force)
-        # Of two jobs that end together at least one sees the fold of the other.
-        missing = missing_folds(root, work, count)
-        if missing:
-            return fold, missing
-        folds = [recall(root, fold_work(work, i)) for i in range(count)]
-        merge_folds(root, work, [fold for fold in folds if fold], lambda: trainer().ABOUT, {})
-    outcome, _ = train(root, task, trainer, prepared, split, settings)
-    return outcome, []
+    with interruptible():
+        work = model_work(task, prepared, split, settings)
+        model = None if force else recall(root, work)
+        if model is None:
+            job = Job(root, work, trainer, prepared, split, settings, None)
+            fold = train_fold(job, settings.fold, force)
+            # Of two jobs that end together at least one sees the fold of the other.
+            missing = missing_folds(root, work, count)
+            if missing:
+                return fold, missing
+            folds = [recall(root, fold_work(work, i)) for i in range(count)]
+            merge_folds(root, work, [fold for fold in folds if fold], lambda: trainer().ABOUT, {})
+        outcome, _ = train(root, task, trainer, prepared, split, settings)
+        return outcome, []
 
 
 def predictions(

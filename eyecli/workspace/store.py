@@ -137,7 +137,6 @@ def staging(root: Path) -> Iterator[Path]:
     Its time is kept fresh: a training may write nothing into it for days.
     """
     folder = root / "tmp" / owned_name()
-    folder.mkdir(parents=True)
     done = threading.Event()
 
     def beat() -> None:
@@ -145,8 +144,10 @@ def staging(root: Path) -> Iterator[Path]:
             with suppress(OSError):
                 os.utime(folder)
 
-    threading.Thread(target=beat, daemon=True).start()
+    # A signal may come at any line.
     try:
+        folder.mkdir(parents=True)
+        threading.Thread(target=beat, daemon=True).start()
         yield folder
     finally:
         done.set()

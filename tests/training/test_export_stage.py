@@ -17,7 +17,8 @@ from eyecli.coreml.stage import TOLERANCE, ExportSettings, export_model, require
 from eyecli.data.prepared import open_prepared, read_table
 from eyecli.errors import CheckError, UsageError
 from eyecli.mlprogram import WEIGHT_FILE
-from eyecli.tasks.gaze import exporting
+from eyecli.tasks.gaze import exporting, learning
+from eyecli.tasks.gaze.settings import GazeTrain
 from eyecli.training.model import (
     MODEL,
     fold_folder,
@@ -27,6 +28,7 @@ from eyecli.training.model import (
     read_model,
     save_fold,
 )
+from eyecli.training.stage import train
 from eyecli.workspace.memo import Work
 from eyecli.workspace.stage import Built, run_stage
 from eyecli.workspace.store import Artifact, versions
@@ -164,3 +166,21 @@ def test_one_of_several_folds_must_be_named(chain: Chain) -> None:
     for fold in (-1, 3):
         with pytest.raises(UsageError, match="3 folds: 0 to 2"):
             export(chain, chain.model, fold)
+
+
+@pytest.mark.slow
+def test_what_was_trained_in_mixed_precision_is_exported_as_ever(
+    chain: Chain, tmp_path: Path
+) -> None:
+    root = tmp_path / "workspace"
+    shutil.copytree(chain.root, root)
+    settings = GazeTrain(
+        epochs=1, batch_size=16, precision="mixed_bfloat16", ema=0.9, accumulate=2
+    )  # fmt: skip
+    model, _ = train(root, "gaze", lambda: learning, chain.prepared, chain.split, settings)
+    made = export_model(
+        root, lambda: exporting, model.artifact, chain.prepared, chain.split,
+        ExportSettings(fold=FOLD),
+    ).artifact  # fmt: skip
+    parity = json.loads((made.path / "parity.json").read_text())
+    assert all(0 < entry["relative"] <= TOLERANCE for entry in parity["outputs"].values())

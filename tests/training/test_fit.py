@@ -17,6 +17,7 @@ from eyecli.tasks.gaze.model import build
 from eyecli.training.backend import load_keras, make_deterministic
 from eyecli.training.fit import Learner, fit, predict
 from eyecli.training.precision import in_precision
+from eyecli.training.schedules import optimizer
 from eyecli.training.settings import TrainSettings, seconds
 
 ROWS = 40
@@ -218,3 +219,17 @@ def test_the_average_and_the_best_epoch_are_kept(arrays: Arrays, tmp_path: Path)
     assert stopped_after < 6 and np.argmin(kept["patience"][1]) == stopped_after - 2
     assert kept["ema"][0] == pytest.approx(kept["ema"][1][-1], rel=1e-4)
     assert kept["ema"][1] != kept["last"][1]
+
+
+def test_the_average_is_one_of_updates_not_of_batches() -> None:
+    keras = load_keras()
+    settings = TrainSettings(ema=0.8, accumulate=2, learning_rate=0.1, schedule="constant")
+    made, weight = optimizer(settings, 100), keras.Variable([1.0])
+    averages: list[float] = []
+    for batch in range(7):
+        made.apply([keras.ops.convert_to_tensor([batch + 1.0])], [weight])
+        if batch in (2, 4, 6):
+            value = float(weight.numpy()[0])
+            averages.append(0.8 * averages[-1] + 0.2 * value if averages else value)
+    made.finalize_variable_values([weight])
+    assert averages[-1] < averages[0] and weight.numpy()[0] == pytest.approx(averages[-1], rel=1e-5)

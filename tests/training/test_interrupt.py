@@ -113,3 +113,14 @@ def test_a_second_signal_ends_it_at_once(number: signal.Signals, code: int) -> N
         assert process.wait(30) == code
     finally:
         process.kill()
+
+
+def test_the_copy_of_a_signal_does_not_disturb_the_clean_up() -> None:
+    cleaned = False
+    with pytest.raises(RetryError), interruptible():
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        finally:
+            signal.raise_signal(signal.SIGTERM)
+            cleaned = True
+    assert cleaned

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import logging
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +22,7 @@ from eyecli.training.model import WEIGHTS, fold_folder, load_fold, read_facts, r
 from eyecli.training.stage import train, train_part, trained_files
 from eyecli.workspace.memo import Work
 from eyecli.workspace.stage import Built, run_stage
-from eyecli.workspace.store import load, versions
+from eyecli.workspace.store import Artifact, load, versions
 
 pytest_plugins = ["trained_gaze"]
 
@@ -175,3 +177,44 @@ def test_the_report_of_a_model_is_on_its_test_rows(chain: Chain) -> None:
     text = (made.artifact.path / "report.md").read_text()
     assert text.splitlines()[0] == summary["verdict"]
     assert summary["verdict"].startswith("SYNTHETIC DATA. ")
+
+
+class DiesOnce:
+    """A task whose process dies the first time that it finishes a training."""
+
+    def __init__(self) -> None:
+        self.died = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(learning, name)
+
+    def finish(self, *given: Any) -> dict[str, Any]:
+        if not self.died:
+            self.died = True
+            raise KeyboardInterrupt
+        return learning.finish(*given)
+
+
+def fold_of(chain: Chain, root: Path, tools: Any) -> Artifact:
+    settings = replace(SMALL, fold=1, ema=0.9, seed=7)
+    return train_part(root, "gaze", lambda: tools, chain.prepared, chain.split, settings)[
+        0
+    ].artifact
+
+
+def test_what_was_trained_outlives_a_kill_before_it_is_published(
+    chain: Chain, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folds = []
+    for name, tools in (("whole", learning), ("cut", DiesOnce())):
+        root = tmp_path / name
+        shutil.copytree(chain.root, root)
+        if name == "cut":
+            with pytest.raises(KeyboardInterrupt):
+                fold_of(chain, root, tools)
+            assert list(root.glob("runs/*/fold-001/checkpoint"))
+            caplog.set_level(logging.INFO, "eyecli")
+        folds.append(fold_of(chain, root, tools))
+        assert not list(root.glob("runs/*/fold-001/checkpoint*"))
+    assert "fold 1 of 3: going on at the end, after 1 epochs" in caplog.text
+    assert folds[0].manifest.digest == folds[1].manifest.digest
