@@ -7,7 +7,7 @@ from pathlib import Path
 
 from eyecli.errors import DataError, UsageError, suggest
 from eyecli.workspace.aliases import read_alias
-from eyecli.workspace.manifest import MANIFEST, read_manifest
+from eyecli.workspace.manifest import MAKERS, MANIFEST, read_manifest
 from eyecli.workspace.removed import removed
 from eyecli.workspace.store import KINDS, Artifact, artifacts, families, load, versions
 
@@ -17,19 +17,6 @@ REFERENCE = re.compile(
 )
 DIGEST = re.compile(r"(?:sha256:)?([0-9a-f]{8,64})")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-MAKERS = {
-    "source": "eyecli fetch",
-    "prepared": "eyecli preprocess",
-    "split": "eyecli preprocess",
-    "fold": "eyecli train",
-    "model": "eyecli train",
-    "predictions": "eyecli train",
-    "head": "eyecli calibrate user",
-    "coreml": "eyecli export coreml",
-    "ane": "eyecli check-ane",
-    "report": "eyecli evaluate",
-    "comparison": "eyecli compare",
-}
 
 
 def resolve(

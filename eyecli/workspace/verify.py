@@ -6,6 +6,7 @@ from pathlib import Path
 
 from eyecli.errors import DataError
 from eyecli.workspace.manifest import (
+    MAKERS,
     MANIFEST,
     SUMS,
     Manifest,
@@ -14,7 +15,6 @@ from eyecli.workspace.manifest import (
     sha256_file,
     sums,
 )
-from eyecli.workspace.references import MAKERS
 from eyecli.workspace.store import Artifact
 
 
