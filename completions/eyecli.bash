@@ -38,7 +38,7 @@ _eyecli() {
     ((last > 0)) && previous=${typed[last]}
     for ((i = 1; i <= last; i++)); do
         case "$path ${typed[i]}" in
-            'eyecli demo' | 'eyecli fetch path' | 'eyecli fetch sample' | 'eyecli fetch' | 'eyecli preprocess gaze' | 'eyecli preprocess' | 'eyecli train gaze' | 'eyecli train' | 'eyecli calibrate user' | 'eyecli calibrate' | 'eyecli export coreml' | 'eyecli export' | 'eyecli check-ane' | 'eyecli evaluate' | 'eyecli compare' | 'eyecli workspace ls' | 'eyecli workspace show' | 'eyecli workspace path' | 'eyecli workspace lineage' | 'eyecli workspace verify' | 'eyecli workspace alias' | 'eyecli workspace diff' | 'eyecli workspace export' | 'eyecli workspace import' | 'eyecli workspace gc' | 'eyecli workspace rehash' | 'eyecli workspace' | 'eyecli schema' | 'eyecli config show' | 'eyecli config' | 'eyecli doctor' | 'eyecli runs ls' | 'eyecli runs show' | 'eyecli runs tail' | 'eyecli runs stop' | 'eyecli runs' | 'eyecli completions') path="$path ${typed[i]}" ;;
+            'eyecli demo' | 'eyecli fetch path' | 'eyecli fetch sample' | 'eyecli fetch' | 'eyecli preprocess gaze' | 'eyecli preprocess' | 'eyecli train gaze' | 'eyecli train' | 'eyecli calibrate user' | 'eyecli calibrate' | 'eyecli export coreml' | 'eyecli export' | 'eyecli check-ane' | 'eyecli evaluate' | 'eyecli compare' | 'eyecli workspace ls' | 'eyecli workspace show' | 'eyecli workspace path' | 'eyecli workspace lineage' | 'eyecli workspace verify' | 'eyecli workspace alias' | 'eyecli workspace diff' | 'eyecli workspace export' | 'eyecli workspace import' | 'eyecli workspace gc' | 'eyecli workspace rehash' | 'eyecli workspace' | 'eyecli schema' | 'eyecli config show' | 'eyecli config' | 'eyecli doctor' | 'eyecli runs ls' | 'eyecli runs show' | 'eyecli runs tail' | 'eyecli runs stop' | 'eyecli runs' | 'eyecli completions' | 'eyecli config show demo' | 'eyecli config show fetch path' | 'eyecli config show fetch sample' | 'eyecli config show fetch' | 'eyecli config show preprocess gaze' | 'eyecli config show preprocess' | 'eyecli config show train gaze' | 'eyecli config show train' | 'eyecli config show calibrate user' | 'eyecli config show calibrate' | 'eyecli config show export coreml' | 'eyecli config show export' | 'eyecli config show check-ane' | 'eyecli config show evaluate' | 'eyecli config show compare' | 'eyecli config show workspace ls' | 'eyecli config show workspace show' | 'eyecli config show workspace path' | 'eyecli config show workspace lineage' | 'eyecli config show workspace verify' | 'eyecli config show workspace alias' | 'eyecli config show workspace diff' | 'eyecli config show workspace export' | 'eyecli config show workspace import' | 'eyecli config show workspace gc' | 'eyecli config show workspace rehash' | 'eyecli config show workspace' | 'eyecli config show schema' | 'eyecli config show config show' | 'eyecli config show config' | 'eyecli config show doctor' | 'eyecli config show runs ls' | 'eyecli config show runs show' | 'eyecli config show runs tail' | 'eyecli config show runs stop' | 'eyecli config show runs' | 'eyecli config show completions') path="$path ${typed[i]}" ;;
         esac
         case "${typed[i]}" in
             --workspace) ((i < last)) && root=${typed[i + 1]} ;;
@@ -46,18 +46,18 @@ _eyecli() {
         esac
     done
     case "$path" in
-        'eyecli demo') words='--workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=file ;;
-        'eyecli fetch path') words='--layout --name --licence --force --dry-run --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--layout=any --name=any --licence=any --workspace=file --config=file --log-format=one:text,json' what=file ;;
-        'eyecli fetch sample') words='--folder --subjects --points --frames --seed --name --force --dry-run --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--folder=file --subjects=any --points=any --frames=any --seed=any --name=any --workspace=file --config=file --log-format=one:text,json' what=file ;;
-        'eyecli fetch') words='path sample --help' takes='' what=file ;;
+        'eyecli demo') words='--workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=none ;;
+        'eyecli fetch path') words='--layout --name --licence --force --dry-run --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--layout=one:eye-crops,image-table --name=any --licence=any --workspace=file --config=file --log-format=one:text,json' what=file ;;
+        'eyecli fetch sample') words='--folder --subjects --points --frames --seed --name --force --dry-run --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--folder=file --subjects=any --points=any --frames=any --seed=any --name=any --workspace=file --config=file --log-format=one:text,json' what=one:gaze ;;
+        'eyecli fetch') words='path sample --help' takes='' what=none ;;
         'eyecli preprocess gaze') words='--eye-size --face-size --unit --screen-px --screen-cm --distance-cm --split --group --seed --unsafe-split --split-column --split-from --same-subjects --distinct-subjects --table --columns --filename --force --dry-run --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--eye-size=any --face-size=any --unit=one:px,cm --screen-px=any --screen-cm=any --distance-cm=any --split=ref:split --group=one:subject,none --seed=any --unsafe-split=any --split-column=any --split-from=ref:split --table=any --columns=any --filename=any --workspace=file --config=file --log-format=one:text,json' what=ref:source ;;
-        'eyecli preprocess') words='gaze --help' takes='' what=file ;;
+        'eyecli preprocess') words='gaze --help' takes='' what=none ;;
         'eyecli train gaze') words='--split --seeds --sweep --epochs --batch-size --learning-rate --schedule --accumulate --ema --precision --patience --keep --seed --fold --max-time --checkpoint-minutes --inputs --head --force --dry-run --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--split=ref:split --seeds=any --sweep=any --epochs=any --batch-size=any --learning-rate=any --schedule=one:cosine,linear,constant --accumulate=any --ema=any --precision=one:float32,mixed_bfloat16,mixed_float16 --patience=any --keep=one:last,best --seed=any --fold=any --max-time=any --checkpoint-minutes=any --inputs=any --head=one:ridge,net --workspace=file --config=file --log-format=one:text,json' what=ref:prepared ;;
-        'eyecli train') words='gaze --help' takes='' what=file ;;
+        'eyecli train') words='gaze --help' takes='' what=none ;;
         'eyecli calibrate user') words='--model --fold --user --force --dry-run --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--model=ref:model --fold=any --user=any --workspace=file --config=file --log-format=one:text,json' what=file ;;
-        'eyecli calibrate') words='user --help' takes='' what=file ;;
+        'eyecli calibrate') words='user --help' takes='' what=none ;;
         'eyecli export coreml') words='--refit-all --fold --deployment-target --force --dry-run --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--fold=any --deployment-target=one:iOS16,iOS17,iOS18 --workspace=file --config=file --log-format=one:text,json' what=ref:model,head ;;
-        'eyecli export') words='coreml --help' takes='' what=file ;;
+        'eyecli export') words='coreml --help' takes='' what=none ;;
         'eyecli check-ane') words='--force --dry-run --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=ref:coreml ;;
         'eyecli evaluate') words='--require --require-lower --on --fold --other-people --calibration-points --force --dry-run --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--require=any --on=ref:prepared --fold=any --other-people=any --calibration-points=any --workspace=file --config=file --log-format=one:text,json' what=ref:model ;;
         'eyecli compare') words='--on --fold --other-people --format --split --force --dry-run --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--on=ref:prepared --fold=any --other-people=any --format=one:table,csv,markdown,latex --split=one:test,val --workspace=file --config=file --log-format=one:text,json' what=ref:model ;;
@@ -70,20 +70,57 @@ _eyecli() {
         'eyecli workspace diff') words='--exit-code --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=ref:source,prepared,split,fold,model,predictions,head,coreml,ane,report,comparison ;;
         'eyecli workspace export') words='--lineage --force --dry-run --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=ref:source,prepared,split,fold,model,predictions,head,coreml,ane,report,comparison ;;
         'eyecli workspace import') words='--dry-run --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=file ;;
-        'eyecli workspace gc') words='--grace --keep --dry-run --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--grace=any --keep=any --workspace=file --config=file --log-format=one:text,json' what=file ;;
+        'eyecli workspace gc') words='--grace --keep --dry-run --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--grace=any --keep=any --workspace=file --config=file --log-format=one:text,json' what=none ;;
         'eyecli workspace rehash') words='--workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=file ;;
-        'eyecli workspace') words='ls show path lineage verify alias diff export import gc rehash --help' takes='' what=file ;;
-        'eyecli schema') words='--workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=file ;;
-        'eyecli config show') words='--origin --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=file ;;
-        'eyecli config') words='show --help' takes='' what=file ;;
-        'eyecli doctor') words='--workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=file ;;
+        'eyecli workspace') words='ls show path lineage verify alias diff export import gc rehash --help' takes='' what=none ;;
+        'eyecli schema') words='--workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=one:eye-crops,image-table ;;
+        'eyecli config show') words='demo fetch preprocess train calibrate export check-ane evaluate compare workspace schema config doctor runs completions --origin --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=none ;;
+        'eyecli config') words='show --help' takes='' what=none ;;
+        'eyecli doctor') words='--workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=none ;;
         'eyecli runs ls') words='--workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=file ;;
         'eyecli runs show') words='--workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=run ;;
         'eyecli runs tail') words='--lines --follow --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--lines=any --workspace=file --config=file --log-format=one:text,json' what=run ;;
         'eyecli runs stop') words='--workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=run ;;
-        'eyecli runs') words='ls show tail stop --help' takes='' what=file ;;
+        'eyecli runs') words='ls show tail stop --help' takes='' what=none ;;
         'eyecli completions') words='--workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=one:bash,zsh,fish ;;
-        eyecli) words='demo fetch preprocess train calibrate export check-ane evaluate compare workspace schema config doctor runs completions --version --help' takes='' what=file ;;
+        eyecli) words='demo fetch preprocess train calibrate export check-ane evaluate compare workspace schema config doctor runs completions --version --help' takes='' what=none ;;
+        'eyecli config show demo') words='--origin --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=none ;;
+        'eyecli config show fetch path') words='--origin --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=none ;;
+        'eyecli config show fetch sample') words='--origin --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=none ;;
+        'eyecli config show fetch') words='path sample --origin --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=none ;;
+        'eyecli config show preprocess gaze') words='--origin --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=none ;;
+        'eyecli config show preprocess') words='gaze --origin --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=none ;;
+        'eyecli config show train gaze') words='--origin --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=none ;;
+        'eyecli config show train') words='gaze --origin --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=none ;;
+        'eyecli config show calibrate user') words='--origin --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=none ;;
+        'eyecli config show calibrate') words='user --origin --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=none ;;
+        'eyecli config show export coreml') words='--origin --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=none ;;
+        'eyecli config show export') words='coreml --origin --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=none ;;
+        'eyecli config show check-ane') words='--origin --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=none ;;
+        'eyecli config show evaluate') words='--origin --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=none ;;
+        'eyecli config show compare') words='--origin --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=none ;;
+        'eyecli config show workspace ls') words='--origin --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=none ;;
+        'eyecli config show workspace show') words='--origin --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=none ;;
+        'eyecli config show workspace path') words='--origin --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=none ;;
+        'eyecli config show workspace lineage') words='--origin --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=none ;;
+        'eyecli config show workspace verify') words='--origin --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=none ;;
+        'eyecli config show workspace alias') words='--origin --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=none ;;
+        'eyecli config show workspace diff') words='--origin --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=none ;;
+        'eyecli config show workspace export') words='--origin --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=none ;;
+        'eyecli config show workspace import') words='--origin --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=none ;;
+        'eyecli config show workspace gc') words='--origin --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=none ;;
+        'eyecli config show workspace rehash') words='--origin --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=none ;;
+        'eyecli config show workspace') words='ls show path lineage verify alias diff export import gc rehash --origin --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=none ;;
+        'eyecli config show schema') words='--origin --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=none ;;
+        'eyecli config show config show') words='--origin --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=none ;;
+        'eyecli config show config') words='show --origin --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=none ;;
+        'eyecli config show doctor') words='--origin --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=none ;;
+        'eyecli config show runs ls') words='--origin --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=none ;;
+        'eyecli config show runs show') words='--origin --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=none ;;
+        'eyecli config show runs tail') words='--origin --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=none ;;
+        'eyecli config show runs stop') words='--origin --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=none ;;
+        'eyecli config show runs') words='ls show tail stop --origin --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=none ;;
+        'eyecli config show completions') words='--origin --workspace --json --quiet --verbose --debug --config --log-format --help' takes='--workspace=file --config=file --log-format=one:text,json' what=none ;;
     esac
     if [[ " $takes" == *" $previous="* && $previous == --* ]]; then
         what=" $takes "
@@ -92,7 +129,7 @@ _eyecli() {
         words=
     elif [[ $current != -* ]]; then
         # Flags are offered to who begins one, or where nothing else is known.
-        [[ $what == file ]] || words=${words%%--*}
+        [[ $what == none && ${words%%--*} != *[^' ']* ]] || words=${words%%--*}
     else
         what=
     fi
@@ -109,7 +146,7 @@ _eyecli() {
         prefix=${current%@*}
         COMPREPLY=("${COMPREPLY[@]#"$prefix"}")
     fi
-    if [[ ${#COMPREPLY[@]} -eq 0 && $what != any && $current != -* ]]; then
+    if [[ ${#COMPREPLY[@]} -eq 0 && $what != any && $what != none && $current != -* ]]; then
         compopt -o filenames 2> /dev/null
         local IFS=$'\n'
         COMPREPLY=($(compgen -f -- "${COMP_WORDS[COMP_CWORD]}"))

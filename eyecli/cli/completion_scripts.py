@@ -86,7 +86,7 @@ CASES
         words=
     elif [[ $current != -* ]]; then
         # Flags are offered to who begins one, or where nothing else is known.
-        [[ $what == file ]] || words=${words%%--*}
+        [[ $what == none && ${words%%--*} != *[^' ']* ]] || words=${words%%--*}
     else
         what=
     fi
@@ -103,7 +103,7 @@ CASES
         prefix=${current%@*}
         COMPREPLY=("${COMPREPLY[@]#"$prefix"}")
     fi
-    if [[ ${#COMPREPLY[@]} -eq 0 && $what != any && $current != -* ]]; then
+    if [[ ${#COMPREPLY[@]} -eq 0 && $what != any && $what != none && $current != -* ]]; then
         compopt -o filenames 2> /dev/null
         local IFS=$'\n'
         COMPREPLY=($(compgen -f -- "${COMP_WORDS[COMP_CWORD]}"))
@@ -166,8 +166,8 @@ CASES
         found=()
     elif [[ $words[CURRENT] == -* ]]; then
         what=
-    else
-        # Flags are offered to who begins one.
+    elif [[ $what != none || -n ${found:#--*} ]]; then
+        # Flags are offered to who begins one, or where nothing else is known.
         found=(${found:#--*})
     fi
     case $what in
@@ -246,7 +246,7 @@ def _fish_lines(path: str, place: Place) -> list[str]:
         flag = f"-l {word[2:]}" if word.startswith("--") else f"-a {word}"
         value = _fish_value(place.takes[word]) if word in place.takes else ""
         lines.append(f"{begin} {flag}{value} -d {shlex.quote(text)}")
-    if place.argument != "any" and not any(not word.startswith("--") for word in place.words):
+    if place.argument not in ("any", "none"):
         value = _fish_value(place.argument).removeprefix(" -x").removeprefix(" -r")
         lines.append(f"{begin}{value}" if value.strip() else f"{begin} -F")
     return lines

@@ -33,6 +33,8 @@ REFERENCES = {
     "eyecli export coreml model": ("model", "head"),
 }
 
+NO_ARGUMENT = "none"
+
 
 @dataclass
 class Place:
@@ -46,12 +48,12 @@ class Place:
         Flag to what its value is: ``one:px,cm`` (a choice), ``ref:model,head`` (an artifact of
         these kinds), ``run``, ``file`` or ``any``; switches are not in it.
     argument
-        What its arguments are, likewise; files may stand beside references.
+        What its arguments are, likewise, or ``none``; files may stand beside references.
     """
 
     words: dict[str, str] = field(default_factory=dict)
     takes: dict[str, str] = field(default_factory=dict)
-    argument: str = "file"
+    argument: str = NO_ARGUMENT
 
 
 @command(app, "completions", makes=False)
@@ -74,19 +76,47 @@ def command_places() -> dict[str, Place]:
     from eyecli.cli.tree import root_command
 
     places: dict[str, Place] = {}
-    _walk(root_command(), "eyecli", None, places)
-    return places
+    _walk(root_command(), "eyecli", None, choices(), places)
+    return places | _of_commands(places)
 
 
-def _walk(node: Any, path: str, parent: Any, places: dict[str, Place]) -> None:
+def choices() -> dict[str, str]:
+    """Words that a parameter of one command takes, where only the command knows them."""
+    from eyecli.cli.fetch import SAMPLES
+    from eyecli.tasks.base import all_layouts
+
+    layouts = f"one:{','.join(all_layouts())}"
+    return {
+        "eyecli fetch sample task": f"one:{','.join(SAMPLES)}",
+        "eyecli fetch path layout": layouts,
+        "eyecli schema layout": layouts,
+    }
+
+
+def _of_commands(places: dict[str, Place]) -> dict[str, Place]:
+    """Return the places after ``config show``, whose arguments are the words of a command."""
+    show = places["eyecli config show"]
+    return {
+        path.replace("eyecli", "eyecli config show", 1): Place(
+            {word: text for word, text in place.words.items() if not word.startswith("--")}
+            | {word: text for word, text in show.words.items() if word.startswith("--")},
+            show.takes,
+        )
+        for path, place in places.items()
+    }
+
+
+def _walk(
+    node: Any, path: str, parent: Any, known: dict[str, str], places: dict[str, Place]
+) -> None:
     context = node.make_context(path.split()[-1], [], parent=parent, resilient_parsing=True)
     place = Place()
     for name in node.list_commands(context) if hasattr(node, "list_commands") else []:
         child = node.get_command(context, name)
         place.words[name] = _line(child.help)
-        _walk(child, f"{path} {name}", context, places)
+        _walk(child, f"{path} {name}", context, known, places)
     for parameter in node.params:
-        what = _what(parameter, path)
+        what = known.get(f"{path} {parameter.name}") or _what(parameter, path)
         if parameter.param_type_name == "argument" and not place.argument.startswith("ref:"):
             place.argument = what
         # Of an option's spellings the long one says more.

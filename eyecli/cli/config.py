@@ -10,7 +10,12 @@ from typing import Annotated, Any
 
 import typer
 
-from eyecli.cli.configuration import ELSEWHERE, check_config, origin_of
+from eyecli.cli.configuration import (
+    ELSEWHERE,
+    check_config,
+    origin_of,
+    require_own_manifest,
+)
 from eyecli.cli.contract import Result, Shell, command, group
 from eyecli.errors import UsageError, suggest
 
@@ -36,6 +41,7 @@ def show(
     top = typer.Context(
         root, info_name="eyecli", auto_envvar_prefix="EYECLI", default_map=shell.config.values
     )
+    require_own_manifest(shell.config, tuple(words or ()))
     names = [words[0]] if words else list(COMMANDS)
     shown: dict[str, dict[str, dict[str, Any]]] = {}
     lines: list[str] = []

@@ -7,12 +7,17 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from eyecli.errors import UsageError, suggest
+from eyecli.errors import DataError, EyecliError, UsageError, suggest
+
+if TYPE_CHECKING:
+    from eyecli.workspace.lineage import Find
+    from eyecli.workspace.manifest import Input, Manifest
 
 FILE = "eyecli.toml"
 VARIABLE = "EYECLI_CONFIG"
@@ -29,6 +34,18 @@ NEEDS: dict[str, tuple[tuple[type, ...], str]] = {
     "boolean": ((bool,), "true or false"),
 }
 TEXT: tuple[tuple[type, ...], str] = ((), "text in quotes")
+NO_SPLIT = (
+    "how it was split is not in it, but in the manifest of its split: name that, which is of the "
+    "same data, or say --split"
+)
+# Role of the inputs of which there may be several, numbered, and the argument, by the kind.
+SEVERAL = {"prepared": ("source", "sources"), "comparison": ("model", "model")}
+NUMBERED = re.compile(r"-\d+$")
+# Parameters of a manifest that are spelt otherwise as a flag, by the kind; labels are no flag.
+SPELT: dict[str, dict[str, str | None]] = {
+    "fold": {"partition": "fold"},
+    "prepared": {"sources": None},
+}
 
 # Tables in tables: no command has so many words.
 DEEPEST = 9
@@ -64,10 +81,14 @@ class Origin:
 
 @dataclass(frozen=True)
 class Config:
-    """The settings of all files, merged: nested as the commands are, and where each stands."""
+    """The settings of all files, merged: nested as the commands are, and where each stands.
+
+    The notes are what there is to say of a manifest to who uses it.
+    """
 
     values: dict[str, Any] = field(default_factory=dict)
     origins: dict[Key, Origin] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     def origin(self, key: Key) -> Origin:
         """Return where a setting, or any part of a table, stands."""
@@ -124,7 +145,14 @@ def load_config(workspace: str | None, file: str | None) -> Config:
             named = named / "manifest.json"
         if not named.is_file():
             raise UsageError(f"--config {file}: no such file", "name a .toml or a manifest.json")
-        _merge(config, _read_manifest(named) if named.suffix == ".json" else _read_toml(named))
+        if named.suffix != ".json":
+            _merge(config, _read_toml(named))
+        else:
+            manifest = _open_manifest(named)
+            root = Path(workspace or "eyecli-workspace").absolute()
+            _merge(config, _read_manifest(named, manifest, root))
+            if manifest.stage == "preprocess" and manifest.kind == "prepared":
+                config.notes.append(f"{file}: {NO_SPLIT}")
     return config
 
 
@@ -168,16 +196,34 @@ def _flatten(table: dict[str, Any], words: Key, path: Path) -> Iterator[tuple[Ke
             yield (*words, name.replace("-", "_")), value, origin
 
 
-def _read_manifest(path: Path) -> Iterator[tuple[Key, Any, Origin]]:
-    """Yield the settings that an artifact was made with, and the inputs, by their roles."""
+def _open_manifest(path: Path) -> Manifest:
     import msgspec
 
     from eyecli.workspace.manifest import DAMAGED, Manifest
 
     try:
-        manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
+        return msgspec.json.decode(path.read_bytes(), type=Manifest)
     except DAMAGED as error:
         raise UsageError(f"{path}: no manifest of an artifact: {error}") from error
+
+
+def _read_manifest(path: Path, manifest: Manifest, root: Path) -> Iterator[tuple[Key, Any, Origin]]:
+    """Yield the settings that an artifact was made with, and the inputs, by their roles.
+
+    Of a split those of its data come first: one command makes both.
+    """
+    from eyecli.workspace.lineage import finder
+
+    find = finder(root)
+    if manifest.stage == "preprocess" and manifest.kind == "split":
+        entry = next(entry for entry in manifest.inputs if entry.role == "prepared")
+        prepared = find(entry)
+        if prepared is None:
+            raise DataError(
+                f"{path}: {entry.ref}, of which it is the split, is not in {root}",
+                "name its workspace with --workspace",
+            )
+        yield from _read_manifest(prepared.path / "manifest.json", prepared.manifest, root)
     words = tuple(manifest.stage.split())
     if not words:
         raise UsageError(f"{path}: 'stage' is empty: no command made it")
@@ -185,11 +231,34 @@ def _read_manifest(path: Path) -> Iterator[tuple[Key, Any, Origin]]:
         words = (words[0], manifest.task)
     for end in range(1, len(words) + 1):
         yield words[:end], {}, Origin(str(path), "stage")
+    role, setting = SEVERAL.get(manifest.kind, ("", ""))
+    several: list[str] = []
     for entry in manifest.inputs:
-        yield (*words, entry.role), entry.ref, Origin(str(path), f"inputs.{entry.role}", "inputs")
+        origin = Origin(str(path), f"inputs.{entry.role}", "inputs")
+        if role and NUMBERED.sub("", entry.role) == role:
+            several.append(_input(root, find, entry))
+            yield (*words, setting), several, replace(origin, place=f"inputs.{role}")
+        else:
+            yield (*words, entry.role), _input(root, find, entry), origin
+    spelt = SPELT.get(manifest.kind, {})
     for name, value in manifest.params.items():
-        if value is not None:
-            yield (*words, name), value, Origin(str(path), f"params.{name}", "params")
+        flag = spelt.get(name, name)
+        if value is not None and flag:
+            yield (*words, flag), value, Origin(str(path), f"params.{name}", "params")
+
+
+def _input(root: Path, find: Find, entry: Input) -> str:
+    """Return what names an input: its digest where the reference has become something else's."""
+    from eyecli.workspace.references import resolve
+
+    found = find(entry)
+    if found:
+        return found.ref
+    try:
+        resolve(root, entry.ref)
+    except EyecliError:
+        return entry.ref
+    return entry.digest
 
 
 def check_config(config: Config, command: Any, words: Key, commands: Iterable[str]) -> list[str]:
@@ -270,6 +339,25 @@ def _check_type(parameter: Any, value: Any, origin: Origin) -> None:
             tables: dict[type, str] = {dict: "a table", list: "a list"}
             kind = tables.get(type(item), str(item).lower())
             raise UsageError(f"{origin} is {kind}, {words} is needed")
+
+
+def require_own_manifest(config: Config, words: Key) -> None:
+    """Refuse a manifest of another command: its settings would count for nothing.
+
+    Raises
+    ------
+    UsageError
+        Naming the command that made the artifact. A group may be meant by `words`, or all.
+    """
+    if config.manifest is None or config.manifest[0][: len(words)] == words:
+        return
+    made_by, origin = config.manifest
+    raise UsageError(
+        f"--config {origin.file}: made by `eyecli {' '.join(made_by)}`, not by "
+        f"`eyecli {' '.join(words)}`",
+        f"use it with `eyecli {' '.join(made_by)}`; here name the manifest of what this command "
+        "made, or none",
+    )
 
 
 def variables(context: Any, parameter: Any) -> list[str]:

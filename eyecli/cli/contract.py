@@ -21,7 +21,12 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from eyecli.cli.configuration import Config, misspelt_variables, origin_of
+from eyecli.cli.configuration import (
+    Config,
+    misspelt_variables,
+    origin_of,
+    require_own_manifest,
+)
 from eyecli.cli.logs import VARIABLE as LOG_VARIABLE
 from eyecli.cli.logs import printable, report_end, report_error, report_unexpected, setup_logging
 from eyecli.cli.signals import ASKED, INTERRUPTED, Terminated
@@ -135,6 +140,12 @@ COMMON: dict[str, tuple[Any, Any]] = {
         "text",
     ),
 }
+RESULT_AS_JSON = (
+    Annotated[bool, typer.Option("--json", help="Print the result as JSON.")],
+    False,
+)
+# It is told of which command it shows the settings.
+CONFIG_SHOW = ("config", "show")
 MAKING: dict[str, tuple[Any, Any]] = {
     "force": (
         Annotated[bool, typer.Option("--force", help="Do it again even if it is there.")],
@@ -185,7 +196,8 @@ def command(
         own = list(inspect.signature(function).parameters.values())[1 + len(settings) :]
         parameters = [p.replace(annotation=hints[p.name]) for p in own]
         making = MAKING if makes else {"dry_run": MAKING["dry_run"]} if changes else {}
-        for source in (_flags(settings), making, COMMON):
+        common = COMMON if makes else COMMON | {"json": RESULT_AS_JSON}
+        for source in (_flags(settings), making, common):
             parameters += [
                 inspect.Parameter(
                     key, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
@@ -270,16 +282,17 @@ def _run(
 
 
 def say_what_is_not_used(context: Any, config: Config) -> None:
-    """Warn of misspelt variables, and of a manifest that another command made."""
+    """Warn of misspelt variables; refuse a manifest that another command made."""
     log = logging.getLogger("eyecli")
     if context.parent:
         commands = context.find_root().command.commands
         for line in misspelt_variables(context, os.environ, commands):
             log.warning("%s", line)
     words = tuple(context.command_path.split()[1:])
-    if config.manifest and config.manifest[0] != words:
-        made_by, origin = config.manifest
-        log.warning("%s: settings of `eyecli %s`, not used here", origin.file, " ".join(made_by))
+    if words != CONFIG_SHOW:
+        require_own_manifest(config, words)
+        for line in config.notes:
+            log.info("%s", line)
 
 
 def with_origin(error: UsageError, context: Any, config: Config) -> UsageError:

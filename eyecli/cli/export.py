@@ -44,7 +44,11 @@ def coreml(
     if refit_all and (artifact.manifest.kind == "head" or settings.fold != -1):
         raise UsageError("--refit-all is for models, without --fold", "leave one of them out")
     if artifact.manifest.kind == "model" and not refit_all:
-        choose_fold(artifact, settings.fold)
+        choose_fold(
+            artifact,
+            settings.fold,
+            "name one with --fold, or export one trained on all groups with --refit-all",
+        )
     if shell.dry_run:
         line = f"would export {artifact.ref}"
         return Result([line], {"model": artifact.ref})

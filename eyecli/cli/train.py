@@ -14,7 +14,7 @@ from eyecli.data.prepare import require_fit, split_prepared
 from eyecli.data.split import parse_scheme
 from eyecli.errors import EyecliError
 from eyecli.tasks.base import NAMES, Task, load_task
-from eyecli.training.folds import name_folds, state
+from eyecli.training.folds import line_for, name_folds, state
 from eyecli.training.settings import TrainSettings
 from eyecli.training.stage import train, train_part
 from eyecli.training.sweep import Setting, each, grid, worst
@@ -87,6 +87,7 @@ def _train(
         )
         if missing:
             shell.say(f"{made.artifact.ref}: {name_folds(missing)} of {split.ref} still missing")
+            shell.say(f"to train: {line_for(root, made.artifact, missing)}")
         return made
     model, predicted = train(root, task.name, trainer, data, split, settings, force=shell.force)
     shell.say(f"predictions: {predicted.artifact.ref}")

@@ -112,6 +112,7 @@ def extend_split(
     groups: Sequence[str],
     seed: int,
     strata: Sequence[str] | None = None,
+    notices: logging.Logger = log,
 ) -> Split:
     """Keep every known group in its part of every partition, deal the new ones.
 
@@ -131,6 +132,8 @@ def extend_split(
         Seed of the order in which new groups are dealt.
     strata
         (n,) class of every sample.
+    notices
+        Where to say what was kept.
 
     Raises
     ------
@@ -141,7 +144,7 @@ def extend_split(
     sizes, classes = describe_groups(groups, strata)
     fresh = sorted(sizes.keys() - known.keys())
     gone = len(set(earlier.groups) - set(known.values()))
-    log.info("%d groups stay, %d are new, %d are no longer there", len(known), len(fresh), gone)
+    notices.info("%d groups stay, %d are new, %d are no longer there", len(known), len(fresh), gone)
     partitions = []
     for repeat in sorted({partition.repeat for partition in earlier.partitions}):
         rng = np.random.default_rng([seed, repeat])
@@ -154,7 +157,7 @@ def extend_split(
         for fold, (parts, test) in enumerate(zip(kept, tests, strict=True)):
             number = own[fold].fold if fold < len(own) else own[-1].fold + 1 + fold - len(own)
             if not test:
-                log.warning("fold %d is dropped: its test groups are no longer there", number)
+                notices.warning("fold %d is dropped: its test groups are no longer there", number)
                 continue
             held = set(test)
             train = [name for part in PARTS for name in parts[part]
@@ -162,8 +165,11 @@ def extend_split(
             share = _share(parts["val"], train, sizes) if _is_column(earlier.scheme) else VALIDATION
             rest = [name for name in order if name not in held]
             if not parts["val"] and not rest:
-                log.warning("fold %d: its validation groups are no longer there: groups of train "
-                            "take their place", number)  # fmt: skip
+                notices.warning(
+                    "fold %d: its validation groups are no longer there: groups of train "
+                    "take their place",
+                    number,
+                )
                 rest, train = [train[i] for i in rng.permutation(len(train))], []
             dealt = deal(rest, sizes, classes, [share, 1 - share], [1, 1], [parts["val"], train])
             for part, members in zip(("validation", "train"), dealt, strict=True):

@@ -94,6 +94,7 @@ def plan_split(
     published: Sequence[str] | None = None,
     earlier: Earlier | None = None,
     strata: Sequence[str] | None = None,
+    notices: logging.Logger = log,
 ) -> Split:
     """Split and audit.
 
@@ -115,6 +116,8 @@ def plan_split(
         The split to extend.
     strata
         (n,) class of every sample.
+    notices
+        Where to say what was kept or accepted.
 
     Raises
     ------
@@ -132,7 +135,7 @@ def plan_split(
         reasons.append(f"--group none: {accepted or 'no subjects are kept apart'}")
     if earlier:
         known = recognise_groups(earlier, groups, digests)
-        split = extend_split(earlier.split, known, groups, settings.seed, strata)
+        split = extend_split(earlier.split, known, groups, settings.seed, strata, notices)
         if earlier.split.reason:
             reasons = [earlier.split.reason]
     elif settings.split_column is not None:
@@ -140,7 +143,7 @@ def plan_split(
         across = straddling(groups, parts)
         units = groups
         if across:
-            reasons.append(_accept_straddling(across, settings.split_column, accepted))
+            reasons.append(_accept_straddling(across, settings.split_column, accepted, notices))
             # A split lists groups, each in one part: here only single samples are.
             group_by, units = "none", list(samples)
         split = published_split(units, groups, parts, settings.split_column, settings.seed, strata)
@@ -153,7 +156,7 @@ def plan_split(
     if group_by == "none" and alike:
         reasons.append(f"{len(alike)} pairs of near-duplicates in different parts")
     if leaks and accepted:
-        log.warning("%d leaks accepted: %s", len(leaks), accepted)
+        notices.warning("%d leaks accepted: %s", len(leaks), accepted)
         reasons.append(f"{len(leaks)} leaks accepted: {accepted}")
     else:
         refuse_leaks(leaks)
@@ -174,7 +177,9 @@ def _published_parts(
     return parts
 
 
-def _accept_straddling(across: Sequence[str], column: str, accepted: str) -> str:
+def _accept_straddling(
+    across: Sequence[str], column: str, accepted: str, notices: logging.Logger
+) -> str:
     """Return the reason that every report repeats; refuse without one."""
     counted = f"{len(across)} subjects in two parts of the published split '{column}'"
     if not accepted:
@@ -182,7 +187,7 @@ def _accept_straddling(across: Sequence[str], column: str, accepted: str) -> str
         raise CheckError(
             f"{counted}: {shown}", "split by subject, or accept it with --unsafe-split 'REASON'"
         )
-    log.warning("%s, accepted: %s", counted, accepted)
+    notices.warning("%s, accepted: %s", counted, accepted)
     return f"{counted}: {accepted}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -49,6 +50,8 @@ from eyecli.workspace.stage import Built, Outcome, run_stage
 from eyecli.workspace.store import Artifact
 
 SHOWN = 20
+# A split is audited several times: notices are for the last.
+SILENT = logging.Logger("silent", logging.CRITICAL)
 NO_TABLE = TableSettings()
 SPLIT_CARD = "card.md"
 # Columns that hold classes where a task names no strata; the split's card counts them.
@@ -118,11 +121,11 @@ def prepare(
         found = _find(sources, read_raw, settings, split, unite)
         refuse_problems(found.problems)
         # The split is audited before the slow part: what will be refused is refused at once.
-        _plan(found, split, earlier)
+        _plan(found, split, earlier, notices=SILENT)
         _write(folder, found)
         # Again, with what only the pixels tell: nothing is published then either.
         pairs = find_lookalikes(Arrays(folder / ARRAYS), found.column("subject"))
-        _plan(found, split, earlier, pairs)
+        _plan(found, split, earlier, pairs, notices=SILENT)
         write_lookalikes(folder, found.column("sample"), pairs)
         write_dataset_card(
             folder, task, list(artifacts.values()),
@@ -295,7 +298,11 @@ def _find(
 
 
 def _plan(
-    found: Found, split: SplitSettings, earlier: Earlier | None, pairs: Sequence[Lookalike] = ()
+    found: Found,
+    split: SplitSettings,
+    earlier: Earlier | None,
+    pairs: Sequence[Lookalike] = (),
+    **more: logging.Logger,
 ) -> None:
     strata = found.setup.get(STRATA)
     plan_split(
@@ -304,6 +311,7 @@ def _plan(
         published=None if split.split_column is None else found.column(PUBLISHED),
         earlier=earlier,
         strata=found.column(strata) if strata else None,
+        **more,
     )  # fmt: skip
 
 

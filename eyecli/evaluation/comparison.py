@@ -14,7 +14,7 @@ from eyecli.evaluation.baselines import DESCRIPTIONS
 from eyecli.evaluation.compare import REPLICATES, Compared, compare_rows
 from eyecli.evaluation.headline import Comparer, Headline
 from eyecli.evaluation.methods import methods, software
-from eyecli.evaluation.stage import PREDICTIONS, external_notes
+from eyecli.evaluation.stage import PREDICTIONS, external_notes, external_params
 from eyecli.evaluation.study import cited, listed, study_of, warnings
 from eyecli.evaluation.tables import Table, write_comparison
 from eyecli.settings import setting
@@ -83,7 +83,8 @@ def compare(
     inputs |= {f"predictions-{n}": made for n, made in enumerate(predictions, 1)}
     inputs |= {"on": on} if on else {}
     task = models[0].manifest.task
-    work = Work("compare", "comparison", task, None, asdict(settings), inputs)
+    params = asdict(settings) | external_params(predictions[0], on)
+    work = Work("compare", "comparison", task, None, params, inputs)
 
     def build(folder: Path) -> Built:
         part = "test" if on else settings.split

@@ -100,9 +100,11 @@ def _row(requirement: Requirement, rows: Sequence[dict[str, str]]) -> dict[str, 
     named = [row for row in rows if row["metric"] == requirement.metric]
     if not named:
         known = {row["metric"] for row in rows}
+        listed = ", ".join(sorted(known))
         raise UsageError(
             f"--require: the report has no metric '{requirement.metric}'",
-            suggest(requirement.metric, known),
+            f"{suggest(requirement.metric, known)}; it has {listed}; other units need what "
+            "`preprocess` must know for them, such as --screen-cm and --distance-cm",
         )
     fits = [row for row in named if requirement.group in (None, row["group"])]
     if len(fits) != 1:

@@ -98,7 +98,8 @@ def evaluate(
     """
     inputs = {"predictions": predictions, "model": model, "prepared": prepared, "split": split}
     inputs |= {"on": on} if on else {}
-    work = Work("evaluate", "report", model.manifest.task, None, asdict(settings), inputs)
+    params = asdict(settings) | external_params(predictions, on)
+    work = Work("evaluate", "report", model.manifest.task, None, params, inputs)
 
     def build(folder: Path) -> Built:
         table = read_table(predictions.path / PREDICTIONS)
@@ -145,6 +146,12 @@ def evaluate(
         return Built(summary={"verdict": line, "beats_baselines": beats, **headline})
 
     return run_stage(root, work, build, force=force)
+
+
+def external_params(predictions: Artifact, on: Artifact | None) -> dict[str, Any]:
+    """Return the flags, but for --on, that predict the same external data again."""
+    params = predictions.manifest.params
+    return {name: params[name] for name in ("fold", "other_people") if on and name in params}
 
 
 def external_notes(predictions: Artifact, judged: pd.DataFrame) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ from eyecli.workspace.store import Artifact
 
 FILES = "files.csv"
 LAYOUT = "layout.json"
+NOT_STATED = "not stated"
 # Given a source's file names, says whether they are of a layout.
 Recogniser = Callable[[Iterable[str]], bool]
 
@@ -44,6 +46,8 @@ class Source:
         Pattern of fields in file names, where the user gave one.
     split_column
         Column of the table with a published split, which goes into the index as ``published``.
+    again
+        How to fetch it again; None where it was not fetched.
     """
 
     folder: Path
@@ -53,6 +57,7 @@ class Source:
     columns: Mapping[str, str] = field(default_factory=dict)
     filename: str = ""
     split_column: str | None = None
+    again: str | None = None
 
     def read(self, path: str) -> bytes:
         """Return the bytes of a file, checked against the digest it was fetched with.
@@ -71,7 +76,7 @@ class Source:
         if hashlib.sha256(content).hexdigest() != self.digests[path]:
             raise DataError(
                 f"{self.folder / path} changed since it was fetched",
-                f"fetch it again: eyecli fetch path {self.folder}",
+                self.again or "run the same command again",
             )
         return content
 
@@ -98,7 +103,8 @@ def recognise(
     raise DataError(
         f"{folder}: none of the known layouts ({', '.join(layouts)}); "
         f"{len(listing)} files, such as {listing[0]}",
-        "see `eyecli schema`, or say which with --layout",
+        "see `eyecli schema`, or say which with --layout; where file names hold the fields: "
+        "--layout image-table, then `eyecli preprocess TASK --filename '{subject}_...'`",
     )
 
 
@@ -135,7 +141,7 @@ def fetch_path(
     *,
     layout: str | None = None,
     name: str | None = None,
-    licence: str = "not stated",
+    licence: str = NOT_STATED,
     synthetic: bool = False,
     force: bool = False,
 ) -> Outcome:
@@ -205,11 +211,13 @@ def open_source(root: Path, artifact: Artifact) -> Source:
     layout = msgspec.json.decode((artifact.path / LAYOUT).read_bytes(), type=dict[str, str])
     with (artifact.path / FILES).open(newline="", encoding="utf-8") as stream:
         digests = {row["path"]: row["sha256"] for row in csv.DictReader(stream)}
-    again = f"fetch it again: eyecli fetch path {folder}"
+    again = f"fetch it again: {_fetch_again(artifact, str(folder))}"
+    if artifact.manifest.params["synthetic"]:
+        again = f"if it is a sample: remove {folder} and run `eyecli fetch sample` again"
     if not folder.is_dir():
         raise DataError(
             f"{artifact.ref}: its folder {folder} is gone",
-            "fetch it from where it is now: eyecli fetch path FOLDER",
+            f"fetch it from where it is now: {_fetch_again(artifact, 'FOLDER')}",
         )
     now = {path: state.sha256 for path, state in hash_tree(root, folder).items()}
     changed = sorted(
@@ -221,4 +229,13 @@ def open_source(root: Path, artifact: Artifact) -> Source:
             f"first {changed[0]}",
             again,
         )
-    return Source(folder, layout["layout"], digests)
+    return Source(folder, layout["layout"], digests, again=again)
+
+
+def _fetch_again(artifact: Artifact, folder: str) -> str:
+    """Return the line that fetches a folder as before."""
+    params = artifact.manifest.params
+    words = ["eyecli", "fetch", "path", folder, "--layout", params["layout"]]
+    words += ["--name", artifact.manifest.name] if artifact.manifest.name else []
+    words += ["--licence", params["licence"]] if params["licence"] != NOT_STATED else []
+    return shlex.join(words)

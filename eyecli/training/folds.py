@@ -227,14 +227,23 @@ def _incomplete(root: Path, fold: Artifact) -> DataError:
         return DataError(f"{fold.ref} is one fold of {model.ref}", f"name {model.ref}")
     split = input_of(root, fold, "split")
     missing = missing_folds(root, _work_of(root, fold), len(read_split(split).partitions))
-    command = in_workspace(root, fold.manifest.summary["command"])
     if not missing:
-        return DataError(f"{fold.ref} is one fold: all are there, but not merged", command)
-    verb, comment = ("is", "") if len(missing) == 1 else ("are", "  # or one a job:")
+        return DataError(
+            f"{fold.ref} is one fold: all are there, but not merged",
+            in_workspace(root, fold.manifest.summary["command"]),
+        )
+    verb = "is" if len(missing) == 1 else "are"
     return DataError(
         f"{fold.ref} is one fold: {name_folds(missing)} of {split.ref} {verb} missing",
-        f"{command}{comment} --fold {missing[0]}",
+        line_for(root, fold, missing),
     )
+
+
+def line_for(root: Path, fold: Artifact, missing: list[int]) -> str:
+    """Return the line that trains the folds that are missing beside one that is there."""
+    command = in_workspace(root, fold.manifest.summary["command"])
+    comment = "" if len(missing) == 1 else "  # or one a job:"
+    return f"{command}{comment} --fold {missing[0]}"
 
 
 def name_folds(partitions: list[int]) -> str:

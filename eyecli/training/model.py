@@ -52,8 +52,10 @@ def read_model(artifact: Artifact) -> ModelFile:
     return read_json(artifact.path / MODEL, ModelFile, "model")
 
 
-def choose_fold(artifact: Artifact, fold: int) -> int:
+def choose_fold(artifact: Artifact, fold: int, hint: str = "name one with --fold") -> int:
     """Return the partition to use; -1 means the only one.
+
+    The hint says what to do if there are several.
 
     Raises
     ------
@@ -67,7 +69,7 @@ def choose_fold(artifact: Artifact, fold: int) -> int:
         return fold
     raise UsageError(
         f"{artifact.ref} has {len(partitions)} folds: {partitions[0]} to {partitions[-1]}",
-        "name one with --fold, or export one trained on all groups with --refit-all",
+        hint,
     )
 
 

@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 Settings = TypeVar("Settings", bound=TrainSettings)
 MOST = 10_000
+NEEDED = {int: "a whole number", float: "a number", bool: "true or false"}
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,11 @@ def _axis(text: str, settings: TrainSettings) -> tuple[str, list[Any]]:
         try:
             found.append(msgspec.convert(value, wanted, strict=False))
         except msgspec.ValidationError as error:
-            raise UsageError(f"--sweep {word}={value}: {error}") from error
+            kind = NEEDED.get(wanted) or f"one of {', '.join(map(str, typing.get_args(wanted)))}"
+            raise UsageError(
+                f"--sweep {word}={value}: {kind} is needed",
+                f"such as --sweep {word}={getattr(settings, key)}",
+            ) from error
     return key, found
 
 

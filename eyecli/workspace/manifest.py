@@ -16,12 +16,12 @@ SCHEMA = 1
 MANIFEST = "manifest.json"
 SUMS = "SHA256SUMS"
 MAKERS = {
-    "source": "eyecli fetch",
-    "prepared": "eyecli preprocess",
-    "split": "eyecli preprocess",
-    "fold": "eyecli train",
-    "model": "eyecli train",
-    "predictions": "eyecli train",
+    "source": "eyecli fetch path FOLDER",
+    "prepared": "eyecli preprocess {task}",
+    "split": "eyecli preprocess {task}",
+    "fold": "eyecli train {task}",
+    "model": "eyecli train {task}",
+    "predictions": "eyecli train {task}",
     "head": "eyecli calibrate user",
     "coreml": "eyecli export coreml",
     "ane": "eyecli check-ane",
@@ -147,6 +147,11 @@ def read_manifest(folder: Path) -> Manifest:
     return manifest
 
 
+def maker(kind: str, task: str | None) -> str:
+    """Return the command that makes artifacts of a kind; TASK stands for a task not known."""
+    return MAKERS.get(kind, "eyecli").format(task=task or "TASK")
+
+
 def removal(folders: Iterable[Path]) -> str:
     """Return the line that deletes folders of artifacts."""
     return shlex.join(["rm", "-rf", *map(str, folders)])
@@ -154,5 +159,7 @@ def removal(folders: Iterable[Path]) -> str:
 
 def _way_out(folder: Path) -> str:
     """Say how to get rid of a damaged artifact, and of what command it may be."""
-    maker = next((MAKERS[part] for part in reversed(folder.parts) if part in MAKERS), "eyecli")
-    return f"restore the file, or delete it all and run `{maker}` again: {removal([folder])}"
+    places = (i for i, part in enumerate(folder.parts[:-1]) if part in MAKERS)
+    at = max(places, default=None)
+    command = maker(*folder.parts[at : at + 2]) if at is not None else "eyecli"
+    return f"restore the file, or delete it all and run `{command}` again: {removal([folder])}"

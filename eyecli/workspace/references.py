@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 from eyecli.errors import DataError, UsageError, suggest
 from eyecli.workspace.aliases import read_alias
-from eyecli.workspace.manifest import MAKERS, MANIFEST, read_manifest
+from eyecli.workspace.manifest import MANIFEST, maker, read_manifest
 from eyecli.workspace.removed import removed
 from eyecli.workspace.store import KINDS, Artifact, artifacts, families, load, versions
 
@@ -62,6 +63,12 @@ def _find(root: Path, text: str, kind: str | None, task: str | None) -> Artifact
     if match:
         return _from_digest(root, match[1])
     match = REFERENCE.fullmatch(text)
+    there = match and match["family"] and versions(root, match["family"])
+    if kind == "source" and not there and _is_folder(folder):
+        raise UsageError(
+            f"{text} is a folder, which must be fetched first",
+            f"eyecli fetch path {shlex.quote(text)}, then name what it prints",
+        )
     if not match or not text:
         raise UsageError(
             f"'{text}' is no reference", "write kind/task[@vN|@latest|@alias], a digest or a path"
@@ -76,6 +83,13 @@ def _is_artifact(folder: Path) -> bool:
         return False
 
 
+def _is_folder(folder: Path) -> bool:
+    try:
+        return folder.is_dir()
+    except OSError:  # longer than any file name
+        return False
+
+
 def _default_family(root: Path, kind: str | None, task: str | None) -> str:
     if kind is None:
         raise UsageError("a version alone is no reference here", "write kind/task@version")
@@ -85,8 +99,13 @@ def _default_family(root: Path, kind: str | None, task: str | None) -> str:
     if len(tasks) > 1:
         raise UsageError(f"several could be meant: {', '.join(tasks)}", "name one of them")
     if not tasks:
-        raise DataError(f"no {kind} in {root}", f"make one with `{MAKERS.get(kind, 'eyecli')}`")
+        raise DataError(f"no {kind} in {root}", f"make one with `{maker(kind, _only_task(root))}`")
     return tasks[0]
+
+
+def _only_task(root: Path) -> str | None:
+    tasks = {ref.split("/")[1] for ref in families(root)}
+    return tasks.pop() if len(tasks) == 1 else None
 
 
 def select(root: Path, family_ref: str, selector: str | None) -> Artifact:
@@ -99,7 +118,7 @@ def select(root: Path, family_ref: str, selector: str | None) -> Artifact:
         if kind not in KINDS:
             hint = suggest(kind, KINDS)
         elif not hint:
-            hint = f"make one with `{MAKERS[kind]}`"
+            hint = f"make one with `{maker(kind, family_ref.split('/')[1])}`"
         raise DataError(f"no artifact {family_ref} in {root}", hint)
     if selector in (None, "latest"):
         return load(root, family_ref, known[-1])

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from eyecli.errors import DataError
 from eyecli.workspace.manifest import (
-    MAKERS,
     MANIFEST,
     SUMS,
     Manifest,
     content_digest,
+    maker,
     read_manifest,
     sha256_file,
     sums,
@@ -57,8 +58,11 @@ def require_whole(artifact: Artifact) -> None:
     """
     found = damages(artifact.path)
     if found:
-        maker = MAKERS.get(artifact.manifest.kind, "eyecli")
-        raise DataError(found[0], f"{artifact.ref} is damaged: make it again, {maker} --force")
+        manifest = artifact.manifest
+        again = f"{maker(manifest.kind, manifest.task)} --force"
+        if manifest.kind in ("prepared", "split", "fold", "model"):
+            again += f" --config {shlex.quote(str(artifact.path))}"
+        raise DataError(found[0], f"{artifact.ref} is damaged: make it again, {again}")
 
 
 def _compare_sums(folder: Path, manifest: Manifest) -> list[str]:

@@ -38,6 +38,13 @@ TRIED = [
     ("eyecli export coreml head/gaze/e", {"head/gaze/eve@v1"}, {"model/gaze@v2"}),
     ("eyecli train gaze --split split/", {"split/gaze@v1"}, {"split/gaze@of-123"}),
     ("eyecli workspace show --workspace other ", {"model/gaze@v3"}, {"model/gaze@v2"}),
+    ("eyecli export coreml ", {"head/gaze/eve@v1", "model/gaze@v2"}, {"prepared/gaze@v1"}),
+    ("eyecli fetch sample ", {"gaze"}, {"table.csv", "--points"}),
+    ("eyecli fetch path ", {"table.csv"}, {"--layout"}),
+    ("eyecli schema ", {"eye-crops", "image-table"}, {"table.csv"}),
+    ("eyecli config show ", {"train", "doctor"}, {"table.csv"}),
+    ("eyecli config show train ", {"gaze"}, {"doctor"}),
+    ("eyecli config show train gaze --or", {"--origin"}, {"--epochs"}),
     ("eyecli calibrate user tab", {"table.csv"}, {"with space"}),
 ]
 

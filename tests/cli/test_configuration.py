@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import shutil
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -197,10 +199,6 @@ def test_an_old_manifest_says_what_is_gone(copy: Chain, eyecli: Call) -> None:
     done = eyecli("train", "gaze", "--dry-run", "--workspace", copy.root, "--config", path)
     assert done.code == 0
     assert f"{path}: params.dropout: `eyecli train gaze` has no such setting" in done.err
-    # Of a command that does not use it, that is said.
-    done = eyecli("workspace", "ls", "--workspace", copy.root, "--config", path)
-    assert done.code == 0
-    assert f"{path}: settings of `eyecli train gaze`, not used here" in done.err
     for stage, message in (("predict", "no command takes the settings of `predict`"),
                            ("train", "Object missing required field")):  # fmt: skip
         changed = manifest | {"stage": stage}
@@ -255,3 +253,86 @@ def test_a_manifest_that_knew_much_is_summed_up(chain: Chain, eyecli: Call, tmp_
             2,
             ["error: manifest.json: 'stage' is empty: no command made it"],
         )
+
+
+def test_a_manifest_of_another_command_is_refused(chain: Chain, eyecli: Call) -> None:
+    report = chain.root / "report/gaze/v0001"
+    for line in ("train gaze", "workspace ls", "config show train gaze"):
+        done = eyecli(*line.split(), "--workspace", chain.root, "--config", report)
+        assert (done.code, done.out) == (2, "")
+        said = f"{report}/manifest.json: made by `eyecli evaluate`, not by `eyecli"
+        assert said in done.complaint[0]
+        assert "use it with `eyecli evaluate`" in done.complaint[1]
+    for line in ("config show evaluate", "config show"):
+        done = eyecli(*line.split(), "--workspace", chain.root, "--config", report)
+        assert (done.code, done.err) == (0, "")
+        assert 'model = "model/gaze@v1"' in done.out
+
+
+def test_a_manifest_of_prepared_data_names_its_sources(copy: Chain, eyecli: Call) -> None:
+    place = ("--workspace", copy.root)
+    sample = ("fetch", "sample", "gaze", "--subjects", "4", "--points", "4", "--frames", "1")
+    later = eyecli(*sample, "--seed", "5", *place).ref
+    assert later == "source/gaze@v2"
+    prepare = ("preprocess", "gaze", *place)
+    made = eyecli(*prepare, "--config", copy.root / "prepared/gaze/v0001")
+    assert made.ref == "prepared/gaze@v1"
+    assert made.err.count("how it was split is not in it") == 1
+    # A split's manifest has the settings of both.
+    made = eyecli(*prepare, "--config", copy.root / "split/gaze/v0001")
+    assert made.ref == "prepared/gaze@v1" and "split: split/gaze@v1" in made.err
+    assert "how it was split" not in made.err
+    both = eyecli(*prepare, later, "source/gaze@v1", "--distinct-subjects")
+    assert both.ref == "prepared/gaze@v2"
+    eyecli(*sample, "--seed", "6", *place)
+    assert eyecli(*prepare, "--config", copy.root / "prepared/gaze/v0002").ref == both.ref
+    # A flag still counts more.
+    other = eyecli(*prepare, later, "--config", copy.root / "prepared/gaze/v0001", "--dry-run")
+    assert other.code == 0 and f"{later}" in eyecli(
+        *prepare, later, "--config", copy.root / "prepared/gaze/v0001", "--dry-run", "--json"
+    ).out  # fmt: skip
+    gone = copy.root / "source/gaze/v0001"
+    shutil.move(gone, copy.root / "source/gaze/v0009")
+    made = eyecli(*prepare, "--config", copy.root / "prepared/gaze/v0001", "--dry-run")
+    assert made.code == 0, "the same content under another number"
+    shutil.rmtree(copy.root / "source/gaze/v0009")
+    for artifact in ("prepared/gaze/v0001", "prepared/gaze/v0002", "split/gaze/v0001"):
+        done = eyecli(*prepare, "--config", copy.root / artifact)
+        assert (done.code, done.out) == (3, "")
+        assert "no version v1 of source/gaze" in done.complaint[0]
+    # Another source has taken its number.
+    shutil.copytree(copy.root / "source/gaze/v0002", gone)
+    done = eyecli(*prepare, "--config", copy.root / "prepared/gaze/v0001")
+    assert done.code == 3 and "no artifact with digest" in done.complaint[0]
+    shutil.rmtree(copy.root / "prepared/gaze/v0001")
+    done = eyecli(*prepare, "--config", copy.root / "split/gaze/v0001")
+    assert done.code == 3 and "prepared/gaze@v1, of which it is the split" in done.complaint[0]
+
+
+def test_a_manifest_of_a_fold_trains_that_fold(chain: Chain, eyecli: Call) -> None:
+    place = ("--workspace", chain.root, "--config", chain.root / "fold/gaze/v0003")
+    done = eyecli("config", "show", "train", "gaze", *place)
+    assert done.err == "" and "fold = 2 " in done.out.replace("\n", " \n")
+
+
+def test_an_external_evaluation_is_made_again(copy: Chain) -> None:
+    run = functools.partial(eyecli_process, cwd=copy.folder)
+    sample = "fetch sample gaze --subjects 4 --points 4 --frames 1 --seed 5"
+    assert run(*sample.split()).code == 0
+    assert run("preprocess", "gaze").ref == "prepared/gaze@v2"
+    external = ("--on", "prepared/gaze@v2", "--fold", "1", "--other-people", "rendered  anew")
+    for command, artifact in (("evaluate", "report/gaze"), ("compare", "comparison/gaze")):
+        made = run(command, "model/gaze@v1", *external)
+        assert made.ref == f"{artifact}@v2"
+        again = run(command, "--config", copy.root / artifact / "v0002", "--json")
+        assert again.code == 0, again.err
+        document = json.loads(again.out)
+        assert (document["ref"], document["cached"]) == (made.ref, True)
+        settings = {key: document["params"][key] for key in ("fold", "other_people")}
+        assert settings == {"fold": 1, "other_people": "rendered anew"}
+
+
+def test_help_says_what_json_prints(eyecli: Call) -> None:
+    for words, what in ((("doctor",), "result"), (("runs", "ls"), "result"),
+                        (("config", "show"), "result"), (("evaluate",), "manifest")):  # fmt: skip
+        assert f"Print the {what} as JSON." in eyecli(*words, "--help").out

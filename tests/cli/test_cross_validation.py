@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import subprocess
 import sys
@@ -136,6 +137,32 @@ def test_a_sweep_prints_a_model_a_line_and_names_what_failed(copy: Chain) -> Non
     ]
     unknown = eyecli_process("train", "gaze", "--sweep", "epoch=1", cwd=copy.folder)
     assert unknown.code == 2 and "did you mean 'epochs'?" in unknown.err
+
+
+def test_a_fold_alone_says_what_trains_the_others(copy: Chain) -> None:
+    words = ("train", "gaze", "--epochs", "1", "--seed", "9")
+    first = eyecli_process(*words, "--fold", "2", cwd=copy.folder)
+    line = (
+        "to train: eyecli train gaze prepared/gaze@v1 --split split/gaze@v1 --epochs 1 --seed 9 "
+        f"--workspace {copy.root}"
+    )
+    assert first.ref == "fold/gaze@v5"
+    assert f"{line}  # or one a job: --fold 0\n" in first.err
+
+
+def test_a_damaged_model_is_made_again_by_the_line_that_is_named(copy: Chain) -> None:
+    weights = copy.root / "model/gaze/v0001/fold-000/model.weights.h5"
+    content = weights.read_bytes()
+    weights.unlink()
+    weights.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    done = eyecli_process("export", "coreml", "--fold", "0", "--force", cwd=copy.folder)
+    assert done.code == 3 and "content changed" in done.complaint[0]
+    line = done.complaint[1].partition("make it again, ")[2]
+    assert line.startswith("eyecli train gaze --force")
+    again = eyecli_process(*shlex.split(line)[1:], cwd=copy.folder)
+    assert again.ref == "model/gaze@v2"
+    first, second = (resolve(copy.root, f"model/gaze@v{n}").manifest for n in (1, 2))
+    assert first.params == second.params and first.inputs == second.inputs
 
 
 def test_a_refit_on_all_groups_is_exported_and_not_evaluated(copy: Chain) -> None:

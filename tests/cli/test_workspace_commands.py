@@ -110,7 +110,7 @@ def test_the_way_out_of_a_damaged_manifest_helps(eyecli: Call, two: list[str]) -
     for content in (b"{}", b'{"a": ' + b"[" * 100_000):
         manifest.write_bytes(content)
         done = eyecli("preprocess", "gaze")
-        refused(done, 3, "manifest.json: damaged manifest", "run `eyecli fetch` again")
+        refused(done, 3, "manifest.json: damaged manifest", "run `eyecli fetch path FOLDER` again")
     subprocess.run(shlex.split(done.complaint[1].rpartition("again: ")[2]), check=True)
     assert eyecli("workspace", "path", "source/gaze").out.endswith("v0001\n")
     assert eyecli(*SAMPLE, "--frames", "2").ref == "source/gaze@v2"

@@ -55,7 +55,11 @@ def test_the_answer_names_the_figure(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "hint"),
     [
-        ("acu>=0.9", "did you mean 'auc'?"),
+        (
+            "acu>=0.9",
+            "did you mean 'auc'?; it has auc, error_mean_px; other units need what "
+            "`preprocess` must know for them, such as --screen-cm and --distance-cm",
+        ),
         ("error_mean_px<=30", "error_mean_px/frames, error_mean_px/subjects"),
         ("auc/frames>=0.9", "auc/images"),
     ],

@@ -81,7 +81,24 @@ def test_a_changed_file_is_named(root: Path, folder: Path, change: str) -> None:
         (folder / name).write_bytes(b"longer than it was")
     with pytest.raises(DataError, match=f"1 files changed, first {name}") as caught:
         open_source(root, artifact)
-    assert caught.value.hint == f"fetch it again: eyecli fetch path {folder}"
+    line = f"eyecli fetch path {folder} --layout {artifact.manifest.params['layout']}"
+    assert caught.value.hint == f"fetch it again: {line}"
+
+
+def test_fetching_again_keeps_what_was_said_of_the_data(root: Path, folder: Path) -> None:
+    more = {"name": "lab", "licence": "CC BY 4.0"}
+    artifact = fetch_path(root, folder, LAYOUTS, **more).artifact  # type: ignore[arg-type]
+    source = open_source(root, artifact)
+    (folder / "a.bmp").write_bytes(b"other")
+    for read in (lambda: source.read("a.bmp"), lambda: open_source(root, artifact)):
+        with pytest.raises(DataError) as caught:
+            read()
+        assert str(caught.value.hint).endswith(" --name lab --licence 'CC BY 4.0'")
+    rendered = fetch_path(root, folder, LAYOUTS, synthetic=True).artifact
+    (folder / "a.bmp").write_bytes(b"another")
+    with pytest.raises(DataError) as caught:
+        open_source(root, rendered)
+    assert f"remove {folder} and run `eyecli fetch sample`" in str(caught.value.hint)
 
 
 def test_a_file_that_changes_while_it_is_read_is_named(root: Path, folder: Path) -> None:

@@ -167,7 +167,7 @@ def test_what_is_too_much_is_said_to_be() -> None:
         ({"checkpoint_minutes": float("inf")}, "use 0 or a number of minutes"),
     ):
         with pytest.raises(UsageError) as error:
-            TrainSettings(**change)  # type: ignore[arg-type]
+            TrainSettings(**change)
         assert error.value.hint == hint
 
 

@@ -92,7 +92,7 @@ def test_folds_are_chosen(tmp_path: Path) -> None:
     for artifact, fold in ((single, 0), (several, -1), (several, 3), (several, -2)):
         with pytest.raises(UsageError) as caught:
             choose_fold(artifact, fold)
-        assert artifact.ref in caught.value.message and "--fold" in str(caught.value.hint)
+        assert artifact.ref in caught.value.message and caught.value.hint == "name one with --fold"
     assert "3 folds: 0 to 2" in caught.value.message
 
 

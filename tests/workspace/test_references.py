@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 
 import pytest
@@ -82,7 +83,7 @@ def test_an_artifact_elsewhere_is_called_by_its_path(root: Path, tmp_path: Path)
         ("modle/gaze", "no artifact modle/gaze", "did you mean 'model'?"),
         ("model/gaze@v9", "no version v9", "the latest is model/gaze@v3"),
         ("model/gaze@prodution", "no alias 'prodution'", "did you mean 'production'?"),
-        ("prepared/gaze", "no artifact prepared/gaze", "make one with `eyecli preprocess`"),
+        ("prepared/gaze", "no artifact prepared/gaze", "make one with `eyecli preprocess gaze`"),
         ("head/gaze", "no artifact head/gaze", "did you mean 'head/gaze/eve'?"),
     ],
 )
@@ -92,6 +93,30 @@ def test_what_is_unknown_is_said_with_a_way_out(
     with pytest.raises(DataError, match=message) as caught:
         resolve(root, text)
     assert caught.value.hint == hint
+
+
+@pytest.mark.parametrize("name", ["named", "my data/left"])
+def test_a_folder_is_no_source_before_it_is_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    root = open_workspace(tmp_path / "ws", create=True)
+    make(root, kind="source")
+    (tmp_path / name).mkdir(parents=True)
+    with pytest.raises(UsageError, match=f"{name} is a folder, which must be fetched") as caught:
+        resolve(root, name, "source", "gaze")
+    assert f"eyecli fetch path {shlex.quote(name)}" in str(caught.value.hint)
+    (tmp_path / "source/gaze").mkdir(parents=True)
+    assert resolve(root, "source/gaze", "source").ref == "source/gaze@v1"
+
+
+def test_the_command_that_makes_what_is_missing_is_named_with_the_task(tmp_path: Path) -> None:
+    root = open_workspace(tmp_path / "ws", create=True)
+    for command in ("eyecli train TASK", "eyecli train gaze"):
+        with pytest.raises(DataError, match="no model in") as caught:
+            resolve(root, None, "model")
+        assert caught.value.hint == f"make one with `{command}`"
+        make(root, kind="source")
 
 
 def test_another_kind_or_task_is_refused(root: Path) -> None:

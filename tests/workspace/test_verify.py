@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from making import make
 
+from eyecli.errors import DataError
 from eyecli.workspace.manifest import MANIFEST, SUMS
 from eyecli.workspace.store import open_workspace
-from eyecli.workspace.verify import damages
+from eyecli.workspace.verify import damages, require_whole
 
 FILES = ("data.bin", "deep/table.csv", MANIFEST, SUMS)
 
@@ -99,3 +100,24 @@ def test_a_changed_file_whose_sums_were_adapted_is_named(folder: Path) -> None:
             text = text.replace(hashlib.sha256(old).hexdigest(), hashlib.sha256(new).hexdigest())
         (folder / name).write_text(text)
     assert any(MANIFEST in line and "digest" in line for line in damages(folder))
+
+
+@pytest.mark.parametrize(
+    ("kind", "command"),
+    [
+        ("model", "eyecli train gaze --force --config "),
+        ("split", "eyecli preprocess gaze --force --config "),
+        ("predictions", "eyecli train gaze --force"),
+        ("report", "eyecli evaluate --force"),
+    ],
+)
+def test_what_is_damaged_is_refused_with_the_command_that_makes_it(
+    tmp_path: Path, kind: str, command: str
+) -> None:
+    artifact = make(open_workspace(tmp_path / "my work", create=True), kind=kind).artifact
+    (artifact.path / "data.bin").chmod(0o644)
+    (artifact.path / "data.bin").write_bytes(b"other")
+    with pytest.raises(DataError, match=r"data\.bin: content changed") as caught:
+        require_whole(artifact)
+    where = f"'{artifact.path}'" if command.endswith("--config ") else ""
+    assert str(caught.value.hint).endswith(f"make it again, {command}{where}")
