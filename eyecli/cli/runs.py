@@ -10,8 +10,8 @@ import typer
 
 from eyecli.cli.contract import Result, Shell, command, group
 from eyecli.cli.logs import printable
-from eyecli.errors import UsageError
-from eyecli.workspace.runs import Listed, find_runs, list_runs, metrics, new_metrics, stop
+from eyecli.errors import DataError, UsageError
+from eyecli.workspace.runs import METRICS, Listed, find_runs, list_runs, metrics, new_metrics, stop
 
 app = group("Trainings in progress: list, show, follow, stop.")
 Needed = Annotated[
@@ -77,7 +77,14 @@ def tail(
             raise UsageError("--follow has no end that --json could wait for", "leave one out")
         return Result(map(printable, new_metrics(listed, lines)), None)
     shown = metrics(listed, lines)
-    return Result(map(printable, shown), [json.loads(line) for line in shown])
+    if not shell.json:
+        return Result(map(printable, shown), None)
+    try:
+        return Result([], [json.loads(line) for line in shown])
+    except ValueError as error:
+        raise DataError(
+            f"{listed.folder / METRICS}: damaged: {error}", "leave out --json"
+        ) from error
 
 
 @command(app, "stop", makes=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import shutil
 import subprocess
@@ -423,5 +424,6 @@ def test_text_of_a_run_does_not_reach_the_terminal_raw(copy: Chain, eyecli: Call
     assert not {"\x1b", "\x9b"} & set("".join(shown))
     path.write_text("{")
     done = eyecli("runs", "show", name, *place)
-    refused(done, 3, "run.json: damaged run", "writes this file anew")
+    refused(done, 3, "run.json: damaged run")
+    assert "writes this file anew" in done.err
     refused(eyecli("runs", "stop", "", *place), 2, "an empty name of a run")
