@@ -92,6 +92,12 @@ def check_file_system(workspace: Path) -> Iterator[Finding]:
         else:
             yield Finding("ok", "file system", found)
     yield from _check_space(folder)
+    if os.statvfs(folder).f_flag & os.ST_RDONLY:
+        yield Finding(
+            "warn", "workspace", f"{folder} is mounted read-only: only reading will work",
+            "mount it for writing, or name another --workspace",
+        )  # fmt: skip
+        return
     if not os.access(folder, os.W_OK | os.X_OK):
         yield Finding(
             "warn", "workspace", f"no permission to write in {folder}: only reading will work",

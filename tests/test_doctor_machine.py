@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -138,3 +141,18 @@ def test_mount_points_are_read_as_the_kernel_writes_them(name: str) -> None:
     spelt = b"".join(b"\\%03o" % b if b in b" \t\n\\#" else bytes([b]) for b in raw)
     text = b"none /mnt/%b xfs rw 0 0\n" % spelt
     assert mount_of(Path("/mnt", name, "x"), text)[1] == "xfs"
+
+
+def test_a_read_only_mount_is_not_blamed_on_permissions(tmp_path: Path) -> None:
+    """In a mount namespace of its own: nothing else sees the mount."""
+    code = (
+        "import sys; from pathlib import Path; from eyecli.machine import check_file_system; "
+        "print(*[f'{f.found} / {f.fix}' for f in check_file_system(Path(sys.argv[1]))], sep='\\n')"
+    )
+    script = 'mount -t tmpfs -o ro none "$1" && exec "$2" -c "$3" "$1"'
+    words = ["unshare", "--mount", "--map-root-user", "sh", "-c", script, "sh"]
+    if not shutil.which("unshare") or subprocess.run([*words[:3], "true"]).returncode:
+        pytest.skip("no mount namespaces here")
+    done = subprocess.run([*words, tmp_path, sys.executable, code], capture_output=True, text=True)
+    assert f"{tmp_path} is mounted read-only: only reading will work" in done.stdout, done.stderr
+    assert "chmod" not in done.stdout

@@ -47,6 +47,11 @@ SPELT: dict[str, dict[str, str | None]] = {
     "prepared": {"sources": None},
 }
 
+# Tables in tables: no command has so many words.
+DEEPEST = 9
+# Warnings about settings that a manifest knew and a command does not.
+MOST_NAMED = 5
+
 # The words of a command and the name of one of its settings, as Python spells it.
 Key = tuple[str, ...]
 
@@ -167,6 +172,8 @@ def _read_toml(path: Path) -> Iterator[tuple[Key, Any, Origin]]:
 
     try:
         config = tomllib.loads(path.read_text(encoding="utf-8"))
+    except RecursionError as error:
+        raise UsageError(f"{path}: nested too deeply", "write one table a command") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: {error}") from error
     for key, value in config.items():
@@ -187,6 +194,8 @@ def _flatten(table: dict[str, Any], words: Key, path: Path) -> Iterator[tuple[Ke
             )
         if isinstance(value, dict):
             yield (*words, name), {}, Origin(str(path), f"[{'.'.join((*words, name))}]")
+            if len(words) > DEEPEST:
+                raise UsageError(f"{path}: nested too deeply", "write one table a command")
             yield from _flatten(value, (*words, name), path)
         else:
             origin = Origin(str(path), f"[{'.'.join(words)}] {name}")
@@ -222,6 +231,8 @@ def _read_manifest(path: Path, manifest: Manifest, root: Path) -> Iterator[tuple
             )
         yield from _read_manifest(prepared.path / "manifest.json", prepared.manifest, root)
     words = tuple(manifest.stage.split())
+    if not words:
+        raise UsageError(f"{path}: 'stage' is empty: no command made it")
     if words[0] in BY_TASK:
         words = (words[0], manifest.task)
     for end in range(1, len(words) + 1):
@@ -281,7 +292,9 @@ def check_config(config: Config, command: Any, words: Key, commands: Iterable[st
     for name in config.values:
         if name not in commands:
             raise _unknown(config, (name,), "eyecli", commands)
-    return list(_check_table(config, command, words))
+    lines = list(_check_table(config, command, words))
+    more = len(lines) - MOST_NAMED
+    return [*lines[:MOST_NAMED], f"and {more} more settings left out"] if more > 0 else lines
 
 
 def _check_table(config: Config, command: Any, words: Key) -> Iterator[str]:
@@ -307,6 +320,8 @@ def _check_table(config: Config, command: Any, words: Key) -> Iterator[str]:
             yield from _check_table(config, children[name], key)
         else:
             _check_type(known[name], value, origin)
+            if isinstance(value, str) and _takes_several(known[name]):
+                table[name] = [value]
 
 
 def _unknown(config: Config, key: Key, path: str, known: Iterable[str]) -> UsageError:
@@ -317,8 +332,12 @@ def _unknown(config: Config, key: Key, path: str, known: Iterable[str]) -> Usage
     return UsageError(f"{origin}: `{path}` has no setting '{spelt}'", suggest(spelt, known))
 
 
+def _takes_several(parameter: Any) -> bool:
+    return getattr(parameter, "multiple", False) or parameter.nargs != 1
+
+
 def _check_type(parameter: Any, value: Any, origin: Origin) -> None:
-    several = getattr(parameter, "multiple", False) or parameter.nargs != 1
+    several = _takes_several(parameter)
     kinds, words = NEEDS.get(parameter.type.name.removesuffix(" range"), TEXT)
     for item in value if several and isinstance(value, list) else [value]:
         fits = isinstance(item, kinds) and (isinstance(item, bool) == (kinds == (bool,)))

@@ -9,8 +9,9 @@ import msgspec
 import typer
 
 from eyecli.cli.contract import Result, Shell, command, group
-from eyecli.errors import UsageError
-from eyecli.workspace.runs import Listed, find_runs, list_runs, metrics, new_metrics, stop
+from eyecli.cli.logs import printable
+from eyecli.errors import DataError, UsageError
+from eyecli.workspace.runs import METRICS, Listed, find_runs, list_runs, metrics, new_metrics, stop
 
 app = group("Trainings in progress: list, show, follow, stop.")
 Needed = Annotated[
@@ -31,7 +32,7 @@ def ls(
         f"{_epoch(listed):>15}  {_left(listed):>12}  {listed.run.error or ''}".rstrip()
         for listed in found
     ]
-    return Result(lines, [_document(listed) for listed in found])
+    return Result(map(printable, lines), [_document(listed) for listed in found])
 
 
 @command(app, "show", makes=False)
@@ -53,7 +54,7 @@ def show(shell: Shell, run: Needed) -> Result:
             "folder": str(listed.folder),
         }
         lines += [f"{name:<9}  {value}" for name, value in facts.items() if value]
-    return Result(lines, [_document(listed) for listed in found])
+    return Result(map(printable, lines), [_document(listed) for listed in found])
 
 
 @command(app, "tail", makes=False)
@@ -74,9 +75,16 @@ def tail(
     if follow:
         if shell.json:
             raise UsageError("--follow has no end that --json could wait for", "leave one out")
-        return Result(new_metrics(listed, lines), None)
+        return Result(map(printable, new_metrics(listed, lines)), None)
     shown = metrics(listed, lines)
-    return Result(shown, [json.loads(line) for line in shown])
+    if not shell.json:
+        return Result(map(printable, shown), None)
+    try:
+        return Result([], [json.loads(line) for line in shown])
+    except ValueError as error:
+        raise DataError(
+            f"{listed.folder / METRICS}: damaged: {error}", "leave out --json"
+        ) from error
 
 
 @command(app, "stop", makes=False)

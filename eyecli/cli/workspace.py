@@ -10,12 +10,13 @@ from typing import Annotated, Any
 import typer
 
 from eyecli.cli.contract import Result, Shell, artifact_document, command, group
+from eyecli.cli.logs import printable
 from eyecli.errors import UsageError
 from eyecli.workspace.aliases import alias_history, list_aliases, set_alias
 from eyecli.workspace.lineage import lineage
 from eyecli.workspace.references import check_name, resolve
 from eyecli.workspace.store import artifacts, versions
-from eyecli.workspace.verify import damages
+from eyecli.workspace.verify import damages, require_whole
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ def ls(
         f"{','.join(row['aliases'])}".rstrip()
         for row in rows
     ]
-    return Result(lines, rows)
+    return Result(map(printable, lines), rows)
 
 
 @command(app, "show", makes=False)
@@ -78,7 +79,7 @@ def show_lineage(shell: Shell, reference: Needed) -> Result:
     """Print what an artifact was made from, and that from what."""
     root = shell.open()
     tree = lineage(root, resolve(root, reference))
-    return Result(list(_branches(tree, 0, set())), tree)
+    return Result(map(printable, _branches(tree, 0, set())), tree)
 
 
 def _branches(tree: dict[str, Any], depth: int, shown: set[str]) -> Iterator[str]:
@@ -101,15 +102,21 @@ def verify(
 ) -> Result:
     """Re-hash artifacts; every changed file is named. Exit code 3 if there is any."""
     from eyecli.errors import DataError
+    from eyecli.workspace.manifest import removal
     from eyecli.workspace.store import artifact_folders
 
     root = shell.open()
     folders = [resolve(root, reference).path] if reference else list(artifact_folders(root))
-    found = [line for folder in folders for line in damages(folder)]
+    damaged = {folder: lines for folder in folders if (lines := damages(folder))}
+    found = [line for lines in damaged.values() for line in lines]
     if found:
         for line in found[1:]:
             log.warning("%s", line)
-        raise DataError(found[0], f"{len(found)} damaged files in {len(folders)} artifacts")
+        raise DataError(
+            found[0],
+            f"{len(found)} damaged files in {len(damaged)} of {len(folders)} artifacts; make them "
+            f"again with --force or import them, then: {removal(damaged)}",
+        )
     return Result([f"{len(folders)} artifacts whole"], {"artifacts": len(folders), "damages": []})
 
 
@@ -159,6 +166,8 @@ def diff(
 
     root = shell.open()
     first, second = resolve(root, old), resolve(root, new)
+    for artifact in (first, second):
+        require_whole(artifact)
     found = differences(first, second)
     document = {
         "old": first.ref,
@@ -166,7 +175,7 @@ def diff(
         "same": not found,
         "differences": msgspec.to_builtins(found),
     }
-    return Result([str(one) for one in found], document, 4 if found and exit_code else 0)
+    return Result([printable(str(one)) for one in found], document, 4 if found and exit_code else 0)
 
 
 @command(app, "export")
@@ -184,7 +193,7 @@ def export(
     root = shell.open()
     chosen = [resolve(root, reference) for reference in references]
     planned = plan_export(root, chosen, with_lineage=lineage)
-    check_target(file, force=shell.force)
+    check_target(file, root, force=shell.force)
     for ref in planned.gone:
         log.warning("%s is gone from the workspace and will not be in the tar", ref)
     for artifact in planned.artifacts:

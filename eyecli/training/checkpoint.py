@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -84,10 +84,12 @@ def save(
     write_atomic(folder / NAME, b" ".join((MAGIC, digest)) + b"\n" + body)
 
 
-def load(folder: Path, identity: str) -> tuple[Position, Groups] | None:
+def load(
+    folder: Path, identity: str, fits: Callable[[Position, Groups], bool] = lambda at, groups: True
+) -> tuple[Position, Groups] | None:
     """Return the latest whole checkpoint of a training, None if there is none.
 
-    What is damaged, or of another training, is named in a warning and ignored.
+    What is damaged, of another training or does not fit is named in a warning and ignored.
     """
     for path in (folder / NAME, folder / PREVIOUS):
         try:
@@ -97,9 +99,12 @@ def load(folder: Path, identity: str) -> tuple[Position, Groups] | None:
         except (*NPY_ERRORS, KeyError, BadZipFile, msgspec.MsgspecError) as error:
             log.warning("%s: damaged checkpoint, ignored: %s", path, error)
             continue
-        if header.identity == identity:
+        if header.identity != identity:
+            log.warning("%s: checkpoint of another training, ignored", path)
+        elif not fits(header.position, groups):
+            log.warning("%s: damaged checkpoint, ignored: no state of this training", path)
+        else:
             return header.position, groups
-        log.warning("%s: checkpoint of another training, ignored", path)
     return None
 
 

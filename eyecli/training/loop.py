@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -73,6 +73,8 @@ class Run:
         self.best: list[np.ndarray] = []
         self.begun = began()
         self.waited = self.stepped = 0.0
+        # A limit shorter than what it takes to go on would otherwise let it stand still for ever.
+        self.moved = False
 
     def resume(self) -> None:
         """Trace the steps, then begin at the checkpoint if there is one, at the start if not."""
@@ -85,7 +87,7 @@ class Run:
         ):
             for number in (0, 0, len(loader) - 1) if len(loader) else ():
                 step(*loader.batch(number))
-        found = checkpoint.load(self.folder, self.identity)
+        found = checkpoint.load(self.folder, self.identity, self._fits)
         if found:
             self.at, state = found
             log.info("%s: going on %s", self.label, self._where())
@@ -138,6 +140,7 @@ class Run:
             found = self.model.train_on_batch(inputs, targets, return_dict=True)
             at.samples += self._add(at.sums, found, targets)
             at.batch += 1
+            self.moved = True
             self.stepped += time.monotonic() - start
             self.beat(self._sign())
             self._pause()
@@ -146,6 +149,7 @@ class Run:
             metrics |= self._validate()
         at.history.append({"epoch": at.epoch + 1, **metrics})
         at.epoch, at.batch, at.sums, at.samples = at.epoch + 1, 0, {}, 0
+        self.moved = True
         with (self.folder / JOURNAL).open("a") as stream:
             stream.write(json.dumps(at.history[-1]) + "\n")
         self._say(metrics)
@@ -195,7 +199,10 @@ class Run:
             self._save()
             where = f"{self.label}: checkpoint saved {self._where()}"
             if stopped():
-                raise stop_error(where)
+                error = stop_error(where)
+                if isinstance(error, KeyboardInterrupt):
+                    log.info("%s; %s", where, HINT)
+                raise error
             raise RetryError(f"{where}: --max-time {self.settings.max_time} is over", HINT)
         # The end is saved too: what follows a training can be cut short as well.
         if self._done() or time.monotonic() - self.saved >= 60 * self.settings.checkpoint_minutes:
@@ -203,7 +210,8 @@ class Run:
 
     def _late(self) -> bool:
         limit = seconds(self.settings.max_time)
-        return 0 < limit <= time.monotonic() - self.begun and not self._done()
+        over = 0 < limit <= time.monotonic() - self.begun
+        return over and self.moved and not self._done()
 
     def _where(self) -> str:
         if self._done():
@@ -217,6 +225,23 @@ class Run:
             "optimizer": values(self.optimizer.variables),
             "best": self.best,
         }
+
+    def _fits(self, at: Position, groups: Groups) -> bool:
+        """Say whether a checkpoint can be a state of this training."""
+        sizes = {name: _sizes(arrays) for name, arrays in groups.items()}
+        best = _sizes(self.model.weights) if at.best and self.settings.keeps_best else []
+        return (
+            sizes
+            == {
+                "model": _sizes(self.model.variables),
+                "optimizer": _sizes(self.optimizer.variables),
+                "best": best,
+            }
+            and 0 <= at.best <= at.epoch == len(at.history) <= self.settings.epochs
+            and 0 <= at.batch <= len(self.train)
+            and (at.batch > 0) == (at.samples > 0) == bool(at.sums)
+            and all(not at.best or "val_loss" in entry for entry in at.history)
+        )
 
     def _save(self) -> None:
         self.at.seconds = self._seconds()
@@ -253,3 +278,7 @@ def assign(variables: Sequence[Any], stored: Sequence[np.ndarray]) -> None:
     """Give variables the values that `values` has copied."""
     for variable, value in zip(variables, stored, strict=True):
         variable.assign(value)
+
+
+def _sizes(arrays: Iterable[Any]) -> list[tuple[int, ...]]:
+    return [tuple(array.shape) for array in arrays]

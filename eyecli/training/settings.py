@@ -12,6 +12,8 @@ from eyecli.settings import setting
 
 # They say when a training stops or how much of it is run, not what comes out.
 WITHOUT_EFFECT = ("fold", "max_time", "checkpoint_minutes")
+# What a 32-bit integer holds; beyond it TensorFlow, and no training, goes.
+MOST = 2**31 - 1
 UNITS = {"h": 3600, "m": 60, "s": 1}
 
 
@@ -54,12 +56,18 @@ class TrainSettings:
             value = getattr(self, name)
             if value < least_value:
                 raise UsageError(f"--{_dashed(name)} {value}", f"use {least_value} or more")
+            if value > MOST:
+                raise UsageError(f"--{_dashed(name)} {value}", f"use {MOST} or less")
         if not 0 < self.learning_rate < 1e6:
-            raise UsageError(f"--learning-rate {self.learning_rate:g}", "use more than 0")
+            raise UsageError(
+                f"--learning-rate {self.learning_rate:g}", "use more than 0 and less than 1000000"
+            )
         if not 0 <= self.ema < 1:
             raise UsageError(f"--ema {self.ema:g}", "use 0 (off), or less than 1, such as 0.999")
         if not 0 <= self.checkpoint_minutes < math.inf:
-            raise UsageError(f"--checkpoint-minutes {self.checkpoint_minutes:g}", "use 0 or more")
+            raise UsageError(
+                f"--checkpoint-minutes {self.checkpoint_minutes:g}", "use 0 or a number of minutes"
+            )
         seconds(self.max_time)
 
     @property
@@ -84,7 +92,7 @@ def seconds(text: str) -> int:
     UsageError
         If it is anything else.
     """
-    found = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", text.strip())
+    found = re.fullmatch(r"(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9})s?)?", text.strip())
     if not found or not any(found.groups()):
         raise UsageError(f"--max-time '{text}' is no time", "write 1h30m, 90m or 3600s")
     return sum(int(n or 0) * unit for n, unit in zip(found.groups(), UNITS.values(), strict=True))

@@ -23,11 +23,13 @@ from eyecli.workspace.aliases import list_aliases
 from eyecli.workspace.leftovers import forsaken
 from eyecli.workspace.lineage import PUBLISHED, closure, finder
 from eyecli.workspace.manifest import MANIFEST, SUMS, canonical
-from eyecli.workspace.store import Artifact, fsync_folder, owned_name
+from eyecli.workspace.store import KINDS, Artifact, fsync_folder, owned_name
 from eyecli.workspace.verify import require_whole
 
 CONTENTS = "eyecli-export.json"
 FORMAT = 1
+# Of the workspace, beside those of the kinds.
+OWN_FOLDERS = ("index", "memo", "runs", "tmp")
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -151,8 +153,13 @@ def write_export(export: Export, path: Path, *, force: bool = False) -> None:
                     _add(tar, f"{entry.folder}/{name}", content, time)
 
 
-def check_target(path: Path, *, force: bool) -> None:
-    """Refuse a file that is there, or cannot be there."""
+def check_target(path: Path, root: Path | None = None, *, force: bool) -> None:
+    """Refuse a file that is there, or cannot be there, or would be among what `root` holds."""
+    place = path.absolute().parent.resolve()
+    if root and place.is_relative_to(root.resolve()):
+        inside = place.relative_to(root.resolve()).parts
+        if inside and inside[0] in (*KINDS, *OWN_FOLDERS):
+            raise UsageError(f"{path} is among what the workspace holds", "name another folder")
     if path.is_dir():
         raise UsageError(f"{path} is a folder", "name a file, such as export.tar")
     if not path.parent.is_dir():

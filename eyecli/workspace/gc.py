@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -37,8 +39,9 @@ def collect_garbage(
     grace
         Seconds: what is younger stays.
     keep
-        Newest versions of each ``kind/task[/name]`` to keep; older ones go unless an alias or the
-        lineage of what is kept needs them. None removes no artifact.
+        Newest versions of each ``kind/task[/name]`` to keep, and of folds that no model holds yet
+        of each partition; older ones go unless an alias or the lineage of what is kept needs them.
+        None removes no artifact.
     dry_run
         Remove nothing.
 
@@ -96,8 +99,9 @@ def expendable(root: Path, keep: int, young: Young) -> list[Artifact]:
         known = versions(root, family_ref)
         named = {v for name, v in list_aliases(root, family_ref).items()
                  if not belongs_to_data(name)}  # fmt: skip
+        newest = {*known[-keep:], *_unmerged(root, family_ref, known, keep)}
         for version in known:
-            kept = version in known[-keep:] or version in named
+            kept = version in newest or version in named
             folder = root / family_ref / f"v{version:04d}"
             if kept or young(folder / MANIFEST):
                 roots.append(_load(root, family_ref, version))
@@ -112,6 +116,31 @@ def expendable(root: Path, keep: int, young: Young) -> list[Artifact]:
             if artifact.ref not in needed:
                 old[artifact.ref] = artifact
     return [artifact for artifact in reversed(closure(root, old.values())) if artifact.ref in old]
+
+
+def _unmerged(root: Path, family_ref: str, known: Sequence[int], keep: int) -> list[int]:
+    """Return the newest folds of every partition of every split that no model holds yet."""
+    kind, _, rest = family_ref.partition("/")
+    if kind != "fold":
+        return []
+    merged = [model.manifest.files.items()
+              for version in versions(root, f"model/{rest}")
+              for model in _whole(root, f"model/{rest}", version)]  # fmt: skip
+    waiting = defaultdict(list)
+    for version in known:
+        for fold in _whole(root, family_ref, version):
+            manifest = fold.manifest
+            if not any(manifest.files.items() <= files for files in merged):
+                split = [entry.digest for entry in manifest.inputs if entry.role == "split"]
+                waiting[str(manifest.params.get("partition")), *split].append(version)
+    return [version for found in waiting.values() for version in found[-keep:]]
+
+
+def _whole(root: Path, family_ref: str, version: int) -> list[Artifact]:
+    """Return an artifact, or nothing if its manifest is damaged."""
+    with suppress(DataError):
+        return [load(root, family_ref, version)]
+    return []
 
 
 def _load(root: Path, family_ref: str, version: int) -> Artifact:

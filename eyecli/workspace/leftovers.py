@@ -13,6 +13,7 @@ from stat import S_ISDIR
 
 import msgspec
 
+from eyecli.workspace.lease import LEASE, is_alive, read_holder
 from eyecli.workspace.manifest import DAMAGED
 from eyecli.workspace.memo import dangling
 from eyecli.workspace.store import families, owned_name
@@ -135,7 +136,7 @@ def leftovers(root: Path, young: Young, doomed: Set[str] = frozenset()) -> Itera
         if not _indexed_folder_is_there(path):
             yield Waste(path, "folder is gone", freed(path))
     for path in _subfolders(root / "runs"):
-        if not young(path) and not _can_go_on(path):
+        if not young(path) and not _is_needed(path):
             yield Waste(path, "old run", freed(path))
 
 
@@ -150,9 +151,13 @@ def _indexed_folder_is_there(path: Path) -> bool:
         return False
 
 
-def _can_go_on(run: Path) -> bool:
-    """Say whether a run holds a checkpoint: a finished one removes its own."""
-    return any("checkpoint" in path.name for path, _ in below(run))
+def _is_needed(run: Path) -> bool:
+    """Say whether a process works in a run, or it holds a checkpoint: a finished one has none."""
+    return any(
+        "checkpoint" in path.name
+        or (path.name == LEASE and is_alive(read_holder(path), path.parent))
+        for path, _ in below(run)
+    )
 
 
 def discard(root: Path, path: Path) -> None:

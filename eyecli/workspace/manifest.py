@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,9 +15,22 @@ from eyecli.errors import DataError
 SCHEMA = 1
 MANIFEST = "manifest.json"
 SUMS = "SHA256SUMS"
+MAKERS = {
+    "source": "eyecli fetch path FOLDER",
+    "prepared": "eyecli preprocess {task}",
+    "split": "eyecli preprocess {task}",
+    "fold": "eyecli train {task}",
+    "model": "eyecli train {task}",
+    "predictions": "eyecli train {task}",
+    "head": "eyecli calibrate user",
+    "coreml": "eyecli export coreml",
+    "ane": "eyecli check-ane",
+    "report": "eyecli evaluate",
+    "comparison": "eyecli compare",
+}
 T = TypeVar("T")
 # What decoding raises on bytes that are not the JSON they should be.
-DAMAGED = (msgspec.MsgspecError, UnicodeDecodeError)
+DAMAGED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class FileEntry(msgspec.Struct, frozen=True):
@@ -123,10 +138,28 @@ def read_manifest(folder: Path) -> Manifest:
     except OSError as error:
         raise DataError(f"{folder} is no artifact: {path.name} cannot be read") from error
     except DAMAGED as error:
-        raise DataError(f"{path}: damaged manifest: {error}", "run the command again") from error
+        raise DataError(f"{path}: damaged manifest: {error}", _way_out(folder)) from error
     if manifest.schema > SCHEMA:
         raise DataError(
             f"{path}: schema {manifest.schema} is newer than this eyecli reads ({SCHEMA})",
             "update eyecli",
         )
     return manifest
+
+
+def maker(kind: str, task: str | None) -> str:
+    """Return the command that makes artifacts of a kind; TASK stands for a task not known."""
+    return MAKERS.get(kind, "eyecli").format(task=task or "TASK")
+
+
+def removal(folders: Iterable[Path]) -> str:
+    """Return the line that deletes folders of artifacts."""
+    return shlex.join(["rm", "-rf", *map(str, folders)])
+
+
+def _way_out(folder: Path) -> str:
+    """Say how to get rid of a damaged artifact, and of what command it may be."""
+    places = (i for i, part in enumerate(folder.parts[:-1]) if part in MAKERS)
+    at = max(places, default=None)
+    command = maker(*folder.parts[at : at + 2]) if at is not None else "eyecli"
+    return f"restore the file, or delete it all and run `{command}` again: {removal([folder])}"

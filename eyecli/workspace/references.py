@@ -8,7 +8,7 @@ from pathlib import Path
 
 from eyecli.errors import DataError, UsageError, suggest
 from eyecli.workspace.aliases import read_alias
-from eyecli.workspace.manifest import MANIFEST, read_manifest
+from eyecli.workspace.manifest import MANIFEST, maker, read_manifest
 from eyecli.workspace.removed import removed
 from eyecli.workspace.store import KINDS, Artifact, artifacts, families, load, versions
 
@@ -18,24 +18,6 @@ REFERENCE = re.compile(
 )
 DIGEST = re.compile(r"(?:sha256:)?([0-9a-f]{8,64})")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-MAKERS = {
-    "source": "eyecli fetch path FOLDER",
-    "prepared": "eyecli preprocess {task}",
-    "split": "eyecli preprocess {task}",
-    "fold": "eyecli train {task}",
-    "model": "eyecli train {task}",
-    "predictions": "eyecli train {task}",
-    "head": "eyecli calibrate user",
-    "coreml": "eyecli export coreml",
-    "ane": "eyecli check-ane",
-    "report": "eyecli evaluate",
-    "comparison": "eyecli compare",
-}
-
-
-def maker(kind: str, task: str | None) -> str:
-    """Return the command that makes artifacts of a kind; TASK stands for a task not known."""
-    return MAKERS.get(kind, "eyecli").format(task=task or "TASK")
 
 
 def resolve(

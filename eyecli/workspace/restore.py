@@ -124,6 +124,14 @@ def _members(tar: tarfile.TarFile, path: Path) -> Iterator[tarfile.TarInfo]:
         end = member.offset_data + member.size
         seen.add(member.name)
         yield member
+    if not _only_zeros(tar, end + -end % tarfile.BLOCKSIZE):
+        raise DataError(f"{path}: something else follows its last member", _AGAIN)
+
+
+def _only_zeros(tar: tarfile.TarFile, start: int) -> bool:
+    assert tar.fileobj
+    tar.fileobj.seek(start)
+    return all(not chunk.strip(b"\0") for chunk in iter(lambda: tar.fileobj.read(CHUNK), b""))
 
 
 def _read(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> bytes:

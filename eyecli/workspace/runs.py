@@ -38,6 +38,7 @@ HEARTBEAT_SECONDS = 1.0
 # A batch and the checkpoint after it can take a while.
 STOP_SECONDS = 120.0
 POLL_SECONDS = 0.2
+REWRITTEN = "the command of the run writes this file anew, and goes on from its checkpoint"
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,7 +162,7 @@ def running(folder: Path, run: Run, what: str) -> Iterator[Callable[[Beat], None
 
         def beat(at: Beat) -> None:
             if lost.is_set():
-                raise BusyError(f"{what}: another process took over", "see `eyecli runs ls`")
+                raise _lost(folder, what)
             latest[:] = [Heartbeat(datetime.now(UTC).isoformat(timespec="seconds"), **asdict(at))]
 
         thread = threading.Thread(target=work, daemon=True)
@@ -190,6 +191,16 @@ def running(folder: Path, run: Run, what: str) -> Iterator[Callable[[Beat], None
                     write_atomic(folder / RUN, canonical(last) + b"\n")
 
 
+def _lost(folder: Path, what: str) -> BusyError:
+    """Say why a run's lease is not its own any more."""
+    if (folder / LEASE).exists():
+        return BusyError(f"{what}: another process took over", "see `eyecli runs ls`")
+    gone = LEASE if folder.exists() else "the folder"
+    return BusyError(
+        f"{what}: {gone} was removed while it ran: {folder}", "run the same command again"
+    )
+
+
 def _replace(path: Path, content: bytes) -> None:
     """Replace a file for its readers; unlike `write_atomic` without waiting for the disk."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
@@ -199,16 +210,24 @@ def _replace(path: Path, content: bytes) -> None:
 
 def list_runs(root: Path, prefix: str = "") -> list[Listed]:
     """Every run whose name begins so, the one that began last at the end."""
-    found = []
-    for path in (root / "runs").glob(f"*/*/{RUN}"):
+    found, damaged = _scan(root, prefix)
+    for error in damaged:
+        log.warning("%s", error.message)
+    return found
+
+
+def _scan(root: Path, prefix: str) -> tuple[list[Listed], list[DataError]]:
+    """Return the runs whose names begin so, and what is wrong with those that are damaged."""
+    found, damaged = [], []
+    for path in sorted((root / "runs").glob(f"*/*/{RUN}")):
         name = path.parent.relative_to(root / "runs").as_posix()
         if name.startswith(prefix):
-            with suppress(FileNotFoundError):  # just removed by somebody
-                try:
-                    found.append(_look(path.parent, name))
-                except DataError as error:
-                    log.warning("%s", error.message)
-    return sorted(found, key=lambda listed: (listed.run.started, listed.name))
+            try:
+                found.append(_look(path.parent, name))
+            except DataError as error:
+                if path.exists():  # not just removed by somebody
+                    damaged.append(DataError(error.message, REWRITTEN))
+    return sorted(found, key=lambda listed: (listed.run.started, listed.name)), damaged
 
 
 def _look(folder: Path, name: str) -> Listed:
@@ -236,15 +255,22 @@ def find_runs(root: Path, text: str) -> list[Listed]:
     Raises
     ------
     DataError
-        If there is none.
+        If there is none, or only damaged ones.
     UsageError
-        If the prefix fits several trainings.
+        If the text is empty, or the prefix fits several trainings.
     """
     text = text.rstrip("/")
-    found = list_runs(root, text)
+    if not text:
+        # `eyecli runs stop "$RUN"` without a value must not stop what happens to run.
+        raise UsageError("an empty name of a run", "name one that `eyecli runs ls` lists")
+    found, damaged = _scan(root, text)
     names = {listed.name.partition("/")[0] for listed in found}
+    for error in damaged if found else damaged[1:]:
+        log.warning("%s", error.message)
     if not found:
-        known = {listed.name for listed in list_runs(root)}
+        if damaged:
+            raise damaged[0]
+        known = {listed.name for listed in _scan(root, "")[0]}
         raise DataError(f"no run '{text}' in {root / 'runs'}", suggest(text, known))
     if len(names) > 1:
         raise UsageError(f"'{text}' fits {len(names)} runs: {', '.join(sorted(names))}",

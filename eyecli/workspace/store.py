@@ -190,14 +190,22 @@ def load(root: Path, family_ref: str, version: int) -> Artifact:
 
 def families(root: Path) -> list[str]:
     """Every ``kind/task[/name]`` with at least one version, sorted."""
-    found = {
-        path.parent.relative_to(root).as_posix()
-        for kind in KINDS
-        for pattern in ("*/v*", "*/*/v*")
-        for path in (root / kind).glob(pattern)
-        if VERSION.fullmatch(path.name)
-    }
+    found = set()
+    for place in (
+        place for kind in KINDS for task in _inside(root / kind) for place in _inside(task)
+    ):
+        for path in [place] if VERSION.fullmatch(place.name) else _inside(place):
+            if VERSION.fullmatch(path.name):
+                found.add(path.parent.relative_to(root).as_posix())
     return sorted(found)
+
+
+def _inside(folder: Path) -> list[Path]:
+    """Return what is in a folder; nothing if it is none, or just removed by somebody."""
+    try:
+        return list(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return []
 
 
 def artifact_folders(root: Path) -> Iterator[Path]:

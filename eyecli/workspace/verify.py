@@ -11,11 +11,11 @@ from eyecli.workspace.manifest import (
     SUMS,
     Manifest,
     content_digest,
+    maker,
     read_manifest,
     sha256_file,
     sums,
 )
-from eyecli.workspace.references import maker
 from eyecli.workspace.store import Artifact
 
 

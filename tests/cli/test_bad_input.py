@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import shutil
 import subprocess
@@ -411,3 +412,20 @@ def test_calibration_samples_in_another_unit_are_refused(
 def test_a_negative_number_of_calibration_points(chain: Chain, eyecli: Call) -> None:
     done = eyecli("evaluate", "--calibration-points", "-4", "--workspace", str(chain.root))
     refused(done, 2, "--calibration-points -4")
+
+
+def test_text_of_a_run_does_not_reach_the_terminal_raw(copy: Chain, eyecli: Call) -> None:
+    path = next(copy.root.glob("runs/*/fold-000/run.json"))
+    run = json.loads(path.read_bytes())
+    path.write_text(json.dumps(run | {"error": "\x1b[2J", "command": "a\nb\x9b"}))
+    (path.parent / "metrics.jsonl").write_text('{"epoch": "\x1b[2J"}\n')
+    name, place = path.parent.relative_to(copy.root / "runs"), ("--workspace", copy.root)
+    shown = [eyecli("runs", *words, *place).out for words in
+             (("ls",), ("show", name), ("tail", name))]  # fmt: skip
+    assert all(r"\x1b[2J" in out for out in shown) and r"a\nb\x9b" in shown[1]
+    assert not {"\x1b", "\x9b"} & set("".join(shown))
+    path.write_text("{")
+    done = eyecli("runs", "show", name, *place)
+    refused(done, 3, "run.json: damaged run")
+    assert "writes this file anew" in done.err
+    refused(eyecli("runs", "stop", "", *place), 2, "an empty name of a run")

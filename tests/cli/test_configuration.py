@@ -111,6 +111,7 @@ def test_a_command_that_is_not_there_is_suggested(eyecli: Call) -> None:
         ("[train.gaze.epochs]\nx = 1", "epochs] is a table, a whole number is needed", ""),
         ("[train.gaze]\nworkspace = 'x'", "cannot be set in a file", "EYECLI_WORKSPACE"),
         ("[train.gaze]\nconfig = 'x'", "cannot be set in a file", "EYECLI_CONFIG"),
+        ("[train.gaze]\nsweep = 'epochs=x'", "epochs", ""),
     ],
 )  # fmt: skip
 def test_a_wrong_file_is_refused_with_file_and_key(
@@ -207,6 +208,51 @@ def test_an_old_manifest_says_what_is_gone(copy: Chain, eyecli: Call) -> None:
         done = eyecli("train", "gaze", "--workspace", copy.root, "--config", path)
         assert done.code == 2
         assert message in done.complaint[0]
+
+
+DEEP = (
+    f"a = {'[' * 5000}",
+    f"[train.gaze]\na = {'[' * 5000}",
+    f"[{'.'.join('a' * 3000)}]",
+    f"[{'.'.join('a' * 12)}]",
+)
+
+
+@pytest.mark.parametrize("text", DEEP)
+def test_a_file_nested_too_deeply_is_named(eyecli: Call, tmp_path: Path, text: str) -> None:
+    (tmp_path / "eyecli-workspace").mkdir()
+    for name, words in (("f.toml", ("--config", "f.toml")), ("eyecli-workspace/eyecli.toml", ())):
+        (tmp_path / name).write_text(text)
+        done = eyecli("workspace", "ls", *words)
+        (tmp_path / name).unlink()
+        assert (done.code, done.complaint[0]) == (2, f"error: {name}: nested too deeply")
+
+
+def test_one_value_of_several_needs_no_list(chain: Chain, eyecli: Call, tmp_path: Path) -> None:
+    done = []
+    for value in ("'epochs=1,2'", "['epochs=1,2']"):
+        (tmp_path / "f.toml").write_text(f"[train.gaze]\nsweep = {value}\n")
+        place = ("--workspace", chain.root, "--config", "f.toml")
+        done.append(eyecli("train", "gaze", "--dry-run", *place))
+    assert done[0].code == 0 and done[0].out == done[1].out != ""
+
+
+def test_a_manifest_that_knew_much_is_summed_up(chain: Chain, eyecli: Call, tmp_path: Path) -> None:
+    manifest = json.loads((chain.root / "model/gaze/v0001/manifest.json").read_bytes())
+    manifest["params"] |= {f"old_{n}": n for n in range(2000)}
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    words = ("train", "gaze", "--dry-run", "--workspace", chain.root, "--config", "manifest.json")
+    done = eyecli(*words)
+    assert done.code == 0
+    assert done.err.count("has no such setting any more") == 5
+    assert "and 1995 more settings left out" in done.err
+    for stage in ("", " "):
+        (tmp_path / "manifest.json").write_text(json.dumps(manifest | {"stage": stage}))
+        done = eyecli(*words)
+        assert (done.code, done.complaint) == (
+            2,
+            ["error: manifest.json: 'stage' is empty: no command made it"],
+        )
 
 
 def test_a_manifest_of_another_command_is_refused(chain: Chain, eyecli: Call) -> None:

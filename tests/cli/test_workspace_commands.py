@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -74,6 +76,52 @@ def test_what_cannot_be_exported_or_imported_is_said(eyecli: Call, two: list[str
     refused(eyecli("workspace", "import", "x.tar"), 3, "x.tar: no such file")
     Path("x.tar").write_bytes(b"PK" * 600)
     refused(eyecli("workspace", "import", "x.tar"), 3, "x.tar: no tar, cut off, or damaged")
+
+
+def test_a_tar_does_not_go_among_the_artifacts(eyecli: Call, two: list[str]) -> None:
+    for folder in ("source/gaze/v0001", "source", "tmp", "runs"):
+        path = Path("eyecli-workspace", folder)
+        path.mkdir(exist_ok=True)
+        refused(eyecli("workspace", "export", two[0], path / "x.tar"), 2, "among what")
+    assert eyecli("workspace", "export", two[0], "eyecli-workspace/x.tar").code == 0
+    assert eyecli("workspace", "verify").code == 0
+
+
+def test_what_is_damaged_is_not_compared_and_can_be_removed(eyecli: Call, two: list[str]) -> None:
+    folder = Path("eyecli-workspace/source/gaze/v0001")
+    changed = next(p for p in folder.iterdir() if p.name not in ("manifest.json", "SHA256SUMS"))
+    changed.chmod(0o644)
+    changed.write_bytes(changed.read_bytes() + b" ")
+    for refs in (two, two[::-1]):
+        refused(eyecli("workspace", "diff", *refs), 3, f"{changed}: content changed")
+    assert eyecli(*SAMPLE, "--frames", "1", "--force").ref == "source/gaze@v3"
+    done = eyecli("workspace", "verify")
+    refused(done, 3, "1 damaged files in 1 of 3 artifacts")
+    way = done.complaint[1].rpartition("then: ")[2]
+    assert way.endswith("source/gaze/v0001")
+    subprocess.run(shlex.split(way), check=True)
+    assert eyecli("workspace", "verify").code == 0
+
+
+def test_the_way_out_of_a_damaged_manifest_helps(eyecli: Call, two: list[str]) -> None:
+    Path("eyecli-workspace/source/gaze/v0002").rename("eyecli-workspace/source/gaze/v0007")
+    manifest = Path("eyecli-workspace/source/gaze/v0007/manifest.json")
+    manifest.chmod(0o644)
+    for content in (b"{}", b'{"a": ' + b"[" * 100_000):
+        manifest.write_bytes(content)
+        done = eyecli("preprocess", "gaze")
+        refused(done, 3, "manifest.json: damaged manifest", "run `eyecli fetch path FOLDER` again")
+    subprocess.run(shlex.split(done.complaint[1].rpartition("again: ")[2]), check=True)
+    assert eyecli("workspace", "path", "source/gaze").out.endswith("v0001\n")
+    assert eyecli(*SAMPLE, "--frames", "2").ref == "source/gaze@v2"
+
+
+def test_text_of_manifests_does_not_reach_the_terminal_raw(eyecli: Call, two: list[str]) -> None:
+    manifest = Path("eyecli-workspace/source/gaze/v0001/manifest.json")
+    manifest.chmod(0o644)
+    manifest.write_text(re.sub('"ended":"[^"]*"', r'"ended":"\\u001b[2J"', manifest.read_text()))
+    done = eyecli("workspace", "ls")
+    assert done.code == 0 and r"\x1b[2J" in done.out and "\x1b" not in done.out
 
 
 def test_gc_lists_and_removes(eyecli: Call, two: list[str]) -> None:

@@ -67,3 +67,14 @@ def test_a_checkpoint_of_another_training_is_not_taken_up(
         save(tmp_path, "one", *state(epoch))
     assert found_epoch(tmp_path, "another") is None
     assert caplog.text.count("checkpoint of another training, ignored") == 2
+
+
+def test_what_does_not_fit_is_named_and_the_one_before_is_used(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for epoch in (1, 2):
+        save(tmp_path, "one", *state(epoch))
+    found = load(tmp_path, "one", lambda at, groups: at.epoch == 1)
+    assert found and found[0].epoch == 1
+    assert caplog.text.count(f"{tmp_path / NAME}: damaged checkpoint, ignored") == 1
+    assert load(tmp_path, "one", lambda at, groups: False) is None

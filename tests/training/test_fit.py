@@ -150,13 +150,25 @@ def test_predictions_come_in_the_order_of_the_rows(arrays: Arrays) -> None:
         {"learning_rate": float("nan")}, {"learning_rate": float("inf")}, {"accumulate": 0},
         {"patience": -1}, {"ema": 1.0}, {"ema": -0.1}, {"ema": float("nan")}, {"max_time": "soon"},
         {"max_time": ""}, {"max_time": "-5s"}, {"checkpoint_minutes": -1.0},
-        {"checkpoint_minutes": float("nan")},
+        {"checkpoint_minutes": float("nan")}, {"max_time": f"{'9' * 5000}h"},
+        *({name: 10**20} for name in ("epochs", "batch_size", "seed", "accumulate", "patience")),
     ],
 )  # fmt: skip
 def test_settings_that_make_no_sense_are_refused(change: dict[str, Any]) -> None:
     (name,) = change
     with pytest.raises(UsageError, match=f"--{name.replace('_', '-')}"):
         TrainSettings(**change)
+
+
+def test_what_is_too_much_is_said_to_be() -> None:
+    for change, hint in (
+        ({"epochs": 2**31}, "use 2147483647 or less"),
+        ({"learning_rate": 1e300}, "use more than 0 and less than 1000000"),
+        ({"checkpoint_minutes": float("inf")}, "use 0 or a number of minutes"),
+    ):
+        with pytest.raises(UsageError) as error:
+            TrainSettings(**change)
+        assert error.value.hint == hint
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -20,8 +21,10 @@ from small_training import SETTINGS, TRAIN, VAL, make_arrays, make_learner, trai
 from eyecli.data.arrays import Arrays
 from eyecli.errors import RetryError, UsageError
 from eyecli.progress import Beat
+from eyecli.training import checkpoint
+from eyecli.training.checkpoint import NAME, PREVIOUS, Groups, Position
 from eyecli.training.fit import fit
-from eyecli.training.interrupt import interruptible
+from eyecli.training.interrupt import HINT, interruptible
 from eyecli.training.settings import TrainSettings
 
 
@@ -112,7 +115,9 @@ def test_killed_twice_in_mid_epoch_and_at_the_end_is_the_same_to_the_bit(
     assert attempt(arrays, tmp_path / "cut", often, never) == whole
 
 
-def test_signals_save_first(arrays: Arrays, tmp_path: Path, whole: str) -> None:
+def test_signals_save_first(
+    arrays: Arrays, tmp_path: Path, whole: str, caplog: pytest.LogCaptureFixture
+) -> None:
     moments = {(1, 2): signal.SIGTERM, (2, 5): signal.SIGUSR1, (3, 5): signal.SIGINT}
 
     def beat(now: Beat) -> None:
@@ -125,8 +130,11 @@ def test_signals_save_first(arrays: Arrays, tmp_path: Path, whole: str) -> None:
             attempt(arrays, tmp_path, SETTINGS, beat)
         assert f"{name}: test: checkpoint saved {where}" in str(error)
         assert "same command" in str(error.value.hint)
+    caplog.set_level(logging.INFO, "eyecli")
     with pytest.raises(KeyboardInterrupt), interruptible():
         attempt(arrays, tmp_path, SETTINGS, beat)
+    # Nothing else would say so.
+    assert f"test: checkpoint saved in epoch 3 after batch 5 of 5; {HINT}" in caplog.text
     with interruptible():
         assert attempt(arrays, tmp_path, SETTINGS, beat) == whole
 
@@ -140,6 +148,59 @@ def test_the_time_limit_stops_and_the_next_run_goes_on(
         with pytest.raises(RetryError, match=r"epoch 1 after batch 1 .*--max-time 1s is over"):
             attempt(arrays, tmp_path, limited, quiet)
     assert attempt(arrays, tmp_path, SETTINGS, quiet) == whole
+
+
+def test_a_limit_shorter_than_a_batch_comes_to_the_end(
+    arrays: Arrays, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One batch an epoch: its validation must not be cut short in every run."""
+    limited = replace(SETTINGS, batch_size=30, max_time="1s")
+    stops = 0
+    with interruptible():
+        time.sleep(1.1)
+        while True:
+            try:
+                attempt(arrays, tmp_path, limited, quiet)
+            except RetryError:
+                stops += 1
+                assert stops <= 2 * SETTINGS.epochs
+            else:
+                break
+    assert stops >= SETTINGS.epochs
+
+
+def shorten(groups: Groups) -> None:
+    groups["model"][0] = groups["model"][0][:-1]
+
+
+DAMAGE: dict[str, Callable[[Position, Groups], object]] = {
+    "epoch": lambda at, groups: setattr(at, "epoch", 99),
+    "batch": lambda at, groups: setattr(at, "batch", 99),
+    "negative": lambda at, groups: setattr(at, "batch", -1),
+    "best": lambda at, groups: setattr(at, "best", 3),
+    "history": lambda at, groups: at.history.clear(),
+    "samples": lambda at, groups: setattr(at, "samples", 0),
+    "shape": lambda at, groups: shorten(groups),
+    "fewer": lambda at, groups: groups["optimizer"].pop(),
+    "group": lambda at, groups: groups.pop("optimizer"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_checkpoint_that_is_no_state_of_the_training_is_named_and_ignored(
+    arrays: Arrays, tmp_path: Path, whole: str, caplog: pytest.LogCaptureFixture, damage: str
+) -> None:
+    often = replace(SETTINGS, checkpoint_minutes=0)
+    with pytest.raises(Killed):
+        attempt(arrays, tmp_path, often, killed_at((2, 3)))
+    identity = checkpoint._read(tmp_path / NAME)[0].identity
+    found = checkpoint.load(tmp_path, identity)
+    assert found
+    DAMAGE[damage](*found)
+    checkpoint.save(tmp_path, identity, *found)
+    (tmp_path / PREVIOUS).unlink()
+    assert attempt(arrays, tmp_path, SETTINGS, quiet) == whole
+    assert caplog.text.count("damaged checkpoint, ignored") == 1
 
 
 def test_the_best_epoch_needs_validation_rows(arrays: Arrays, tmp_path: Path) -> None:

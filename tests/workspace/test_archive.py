@@ -364,6 +364,18 @@ def test_no_tar_is_refused(small: Path, root: Path) -> None:
     assert is_clean(root)
 
 
+def test_what_follows_the_end_is_refused(small: Path, root: Path) -> None:
+    content, before = small.read_bytes(), contents(root)
+    for more in (b"x", bytes(512) + b"x", content, bytes(3) + b"PK"):
+        small.write_bytes(content + more)
+        with pytest.raises(DataError, match=r"something else follows"):
+            restore(root, small)
+    # Padding to whatever length a tape has.
+    small.write_bytes(content + bytes(20_480))
+    assert restore(root, small)
+    assert contents(root) == before and is_clean(root)
+
+
 def test_a_tar_that_was_cut_off_is_refused_wherever(small: Path, root: Path) -> None:
     whole, before = small.read_bytes(), contents(root)
     last = read_members(small)[-1][0]

@@ -15,12 +15,14 @@ from making import make, start
 
 from eyecli.durations import parse_duration
 from eyecli.errors import DataError, UsageError
+from eyecli.progress import Beat
 from eyecli.workspace import store
 from eyecli.workspace.aliases import set_alias
 from eyecli.workspace.gc import collect_garbage
 from eyecli.workspace.lineage import closure
 from eyecli.workspace.manifest import MANIFEST
 from eyecli.workspace.memo import Work, recall
+from eyecli.workspace.runs import Run, running
 from eyecli.workspace.splits import choose_split, chosen_split
 from eyecli.workspace.store import Artifact, artifact_folders, artifacts, open_workspace, staging
 from eyecli.workspace.verify import damages
@@ -319,3 +321,41 @@ def test_lengths_of_time(text: str, seconds: float) -> None:
 def test_no_length_of_time(text: str) -> None:
     with pytest.raises(UsageError, match=r"--grace '.*' is no length of time"):
         parse_duration(text, "--grace")
+
+
+def test_a_run_in_progress_stays_whatever_its_age(root: Path) -> None:
+    run = Run(command="x", stage="train", task="gaze", key="k", inputs={}, fold=0, folds=1)
+    folder = root / "runs/train-gaze-0/fold-000"
+    with running(folder, run, "it") as beat:
+        age(folder, 3)
+        assert gc(root, grace=0) == set()
+        beat(Beat(1, 1, 1, 1, 1.0))
+    assert gc(root, grace=0) == {"runs/train-gaze-0"}
+
+
+def make_fold(root: Path, partition: int, split: Artifact, content: bytes = b"") -> Artifact:
+    name = f"fold-{partition:03d}/w"
+    return make(root, {name: bytes([partition]) + content}, kind="fold", inputs={"split": split},
+                params={"partition": partition}, force=True).artifact  # fmt: skip
+
+
+def test_folds_that_wait_for_their_model_are_not_old_versions(root: Path) -> None:
+    splits = [make(root, {"s": bytes([n])}, kind="split", force=True).artifact for n in range(2)]
+    for partition in (0, 1):
+        make_fold(root, partition, splits[0], b"old")
+    for partition in (0, 1):
+        for split in splits:
+            make_fold(root, partition, split)
+    names = [f"fold/gaze/v{n:04d}" for n in range(1, 7)]
+    assert gc(root, grace=0, keep=2) == set()
+    assert gc(root, keep=1) == set()
+    assert names[:2] == sorted(name for name in gc(root, grace=0, keep=1) if name[0] == "f")
+
+
+def test_folds_that_a_model_holds_go(root: Path) -> None:
+    split = make(root, {"s": b"1"}, kind="split").artifact
+    for partition in range(3):
+        make_fold(root, partition, split)
+    make(root, {f"fold-{n:03d}/w": bytes([n]) for n in range(2)}, inputs={"split": split})
+    gc(root, grace=0, keep=1)
+    assert {ref for ref in refs(root) if ref[0] == "f"} == {"fold/gaze@v3"}

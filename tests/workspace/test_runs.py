@@ -140,7 +140,7 @@ def test_the_pid_of_a_new_process_is_not_signalled(tmp_path: Path) -> None:
     child.wait()
     lease = place(tmp_path) / LEASE
     old = msgspec.json.decode(lease.read_bytes())
-    lease.write_bytes(msgspec.json.encode(old | {"pid": other.pid, "start": old["start"] - 1}))
+    lease.write_bytes(msgspec.json.encode(old | {"pid": other.pid, "start": old["start"] + 1}))
     try:
         assert stop(the_only(tmp_path)).state == "dead"
         assert other.poll() is None
@@ -201,6 +201,38 @@ def test_a_damaged_run_is_named_and_hides_no_other(
     (place(tmp_path, 0) / "run.json").write_bytes(b"\xff{")
     assert the_only(tmp_path).folder == place(tmp_path, 1)
     assert "fold-000/run.json: damaged run" in caplog.text
+    caplog.clear()
+    assert len(find_runs(tmp_path, "train")) == 1
+    assert caplog.text.count("damaged run") == 1
+    caplog.clear()
+    with pytest.raises(DataError, match=r"fold-000/run.json: damaged run"):
+        find_runs(tmp_path, "train-gaze-abababababab/fold-000")
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize("text", ["", "/"])
+def test_no_name_is_no_run(tmp_path: Path, text: str) -> None:
+    with running(place(tmp_path), RUN, "it"), pytest.raises(UsageError, match="an empty name"):
+        find_runs(tmp_path, text)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_run_whose_folder_was_removed_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: bool
+) -> None:
+    monkeypatch.setattr(runs, "HEARTBEAT_SECONDS", 0.01)
+    what = "the folder" if whole else "lease.json"
+    with (
+        pytest.raises(BusyError, match=f"it: {what} was removed while it ran"),
+        running(place(tmp_path), RUN, "it") as beat,
+    ):
+        # Not rmtree: the heart may beat between its steps.
+        place(tmp_path).rename(tmp_path / "removed") if whole else (
+            place(tmp_path) / LEASE
+        ).unlink()
+        while True:
+            beat(BEAT)
+            time.sleep(0.01)
 
 
 def test_metrics_are_followed_to_the_end(tmp_path: Path) -> None:

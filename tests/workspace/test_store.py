@@ -259,3 +259,10 @@ def test_several_processes_may_make_the_workspace_at_once(tmp_path: Path) -> Non
     processes = [start(OPEN, tmp_path, tmp_path / "go") for _ in range(6)]
     (tmp_path / "go").touch()
     assert [process.communicate()[0] for process in processes] == ["opened\n"] * 6
+
+
+def test_a_file_that_looks_like_a_version_is_none(tmp_path: Path) -> None:
+    root = open_workspace(tmp_path / "ws", create=True)
+    make(root, {"v0001": b"1", "deep/v0002": b"2"})
+    make(root, {"m": b"1"}, name="own")
+    assert families(root) == ["model/gaze", "model/gaze/own"]
