@@ -75,7 +75,12 @@ def similarity(first: Picture, second: Picture, form: int) -> float:
         -1..1; 0 if they cannot be aligned.
     """
     moved = _align(first, second, form)
-    return 0.0 if moved is None else _detail_correlation(first.pixels, second.pixels, moved)
+    if moved is None:
+        return 0.0
+    # Alignment is not exact to a tenth of a pixel, which counts in small images; most copies are
+    # not moved at all.
+    still = _about_corner(turn_matrix(FORMS[form]), np.zeros(2), len(second.pixels))
+    return max(_detail_correlation(first.pixels, second.pixels, m) for m in (moved, still))
 
 
 def _align(first: Picture, second: Picture, form: int) -> np.ndarray | None:
@@ -164,7 +169,9 @@ def _levels(values: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """Monotone table of 256 levels after which `values` are distributed as `wanted` are."""
     have = np.cumsum(np.bincount(values, minlength=256))
     want = np.cumsum(np.bincount(wanted, minlength=256))
-    return np.interp(have, want, np.arange(256)).astype(np.float32)
+    # Of levels with equal counts only the first occurs: an image must be mapped to itself.
+    counts, levels = np.unique(want, return_index=True)
+    return np.interp(have, counts, levels).astype(np.float32)
 
 
 def _detail(pixels: np.ndarray, inside: np.ndarray) -> np.ndarray:
