@@ -75,12 +75,7 @@ def similarity(first: Picture, second: Picture, form: int) -> float:
         -1..1; 0 if they cannot be aligned.
     """
     moved = _align(first, second, form)
-    if moved is None:
-        return 0.0
-    # Alignment is not exact to a tenth of a pixel, which counts in small images; most copies are
-    # not moved at all.
-    still = _about_corner(turn_matrix(FORMS[form]), np.zeros(2), len(second.pixels))
-    return max(_detail_correlation(first.pixels, second.pixels, m) for m in (moved, still))
+    return 0.0 if moved is None else _detail_correlation(first.pixels, second.pixels, moved)
 
 
 def _align(first: Picture, second: Picture, form: int) -> np.ndarray | None:

@@ -47,10 +47,10 @@ LEAST = 0.55
 THRESHOLDS = {64: 0.88, 128: 0.71}
 # Correlation from which one image of several in a sample is enough, such as one eye: there are more
 # pairs of images than of samples. At 64, the nearest honest ones are 0.86 (eyes rendered of 8
-# people, left and right together) and 0.79 (the eye crops), at 128 0.65 and 0.50. The least of
+# people, left and right together) and 0.79 (the eye crops), at 128 0.65 and 0.46. The least of
 # planted copies of eyes, at 64 and 128: saved without loss, mirrored or turned by quarters 0.99 and
-# 0.99, gamma 0.99 and 0.98, 3 % cut off 0.95 and 0.93. Of eyes enlarged from 47, JPEG 50 (0.68 and
-# 0.46) and half size (0.51 and 0.21) cannot be told; of photographs at 160 they have 0.94 and more.
+# 0.99, gamma 0.99 and 0.98, 3 % cut off 0.95 and 0.93. Of eyes enlarged from 47, JPEG 50 (0.67 and
+# 0.45) and half size (0.51 and 0.21) cannot be told; of photographs at 160 they have 0.94 and more.
 SURE = {64: 0.92, 128: 0.8}
 CACHED = 2048
 CHUNK = 256
