@@ -164,7 +164,9 @@ def _levels(values: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """Monotone table of 256 levels after which `values` are distributed as `wanted` are."""
     have = np.cumsum(np.bincount(values, minlength=256))
     want = np.cumsum(np.bincount(wanted, minlength=256))
-    return np.interp(have, want, np.arange(256)).astype(np.float32)
+    # Of levels with equal counts only the first occurs: an image must be mapped to itself.
+    counts, levels = np.unique(want, return_index=True)
+    return np.interp(have, counts, levels).astype(np.float32)
 
 
 def _detail(pixels: np.ndarray, inside: np.ndarray) -> np.ndarray:

@@ -136,6 +136,11 @@ class Arrays:
         """Names of the arrays."""
         return sorted(self._layouts)
 
+    @property
+    def specs(self) -> dict[str, ArraySpec]:
+        """Row shape and type of every array."""
+        return {name: self.spec(name) for name in self.names}
+
     def spec(self, name: str) -> ArraySpec:
         """Row shape and type of an array."""
         return self._layouts[name].spec

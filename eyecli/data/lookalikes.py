@@ -1,5 +1,8 @@
 """Near-duplicate images of a prepared set: candidates by fingerprint, confirmed on pixels.
 
+Of samples of several images, such as two eyes, all must be alike, or one beyond doubt. Arrays of
+one size are compared with each other: in a mirrored face the left eye is on the right.
+
 The claim is "the same photograph, processed": saved again, resized, a little cropped, mirrored,
 turned, brightened. Two photographs of one eye are not meant, unless framed alike to the pixel:
 then they are as good as one, such as two exposures at once or an OCT scan repeated in place.
@@ -15,15 +18,19 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from eyecli.data.alignment import Picture, picture_side, similarity
-from eyecli.data.arrays import Arrays, ArraySpec
+from eyecli.data.alignment import Picture, similarity
+from eyecli.data.arrays import Arrays
+from eyecli.data.comparable import all_images, judged_images
 from eyecli.data.fingerprints import FORMS, channel, fingerprints, inverse, nearest
+from eyecli.data.identical import identical_images
 from eyecli.errors import DataError
 from eyecli.machine import usable_cores
 from eyecli.progress import track
 
 T = TypeVar("T")
 R = TypeVar("R")
+# Position of a sample, and the name of one of its arrays.
+Image = tuple[int, str]
 
 TABLE = "lookalikes.csv"
 # Candidates of an image, and the cosine below which none is one: the least of planted copies of
@@ -36,10 +43,15 @@ LEAST = 0.55
 # the nearest honest pairs of half the images of IDRiD (404 fundus photographs) and of 329 macular
 # B-scans: 0.84 and 0.58; on the other half 0.79 and 0.60, over all pairs 0.79 and 0.64 (left out
 # are 8 pairs framed alike to the pixel, 0.85 to 0.97). At 64, above the nearest of 155 eye crops
-# of one sitting (0.78): there, copies that lost detail (JPEG 50, half size) cannot be told.
+# of one sitting (0.79): there, copies that lost detail (JPEG 50, half size) cannot be told.
 THRESHOLDS = {64: 0.88, 128: 0.71}
-# Smaller ones of two people can agree as well as copies do: they are not judged.
-SMALLEST = min(THRESHOLDS)
+# Correlation from which one image of several in a sample is enough, such as one eye: there are more
+# pairs of images than of samples. At 64, the nearest honest ones are 0.86 (eyes rendered of 8
+# people, left and right together) and 0.79 (the eye crops), at 128 0.65 and 0.46. The least of
+# planted copies of eyes, at 64 and 128: saved without loss, mirrored or turned by quarters 0.99 and
+# 0.99, gamma 0.99 and 0.98, 3 % cut off 0.95 and 0.93. Of eyes enlarged from 47, JPEG 50 (0.67 and
+# 0.45) and half size (0.51 and 0.21) cannot be told; of photographs at 160 they have 0.94 and more.
+SURE = {64: 0.92, 128: 0.8}
 CACHED = 2048
 CHUNK = 256
 
@@ -54,7 +66,8 @@ class Lookalike(NamedTuple):
     score
         Correlation of fine detail after alignment, the least over a sample's images.
     how
-        What was done to the first: ``as it is``, ``mirrored``, ``turned 90``...
+        What was done to the first: ``as it is``, ``mirrored``, ``turned 90``... If not all its
+        images are the second's by name, which is: ``left mirrored``, ``left as right as it is``.
     """
 
     first: int
@@ -63,42 +76,12 @@ class Lookalike(NamedTuple):
     how: str
 
 
-def image_names(arrays: Arrays) -> list[str]:
-    """Names of the arrays that hold images large enough to be told apart, the largest first."""
-    return _image_names({name: arrays.spec(name) for name in arrays.names})
-
-
-def _image_names(specs: Mapping[str, ArraySpec]) -> list[str]:
-    images = [
-        name
-        for name, spec in sorted(specs.items())
-        if spec.dtype == "uint8"
-        and len(spec.shape) == 3
-        and spec.shape[2] in (1, 3)
-        and min(spec.shape[:2]) >= SMALLEST
-    ]
-    return sorted(images, key=lambda name: int(np.prod(specs[name].shape)), reverse=True)
-
-
-def thumbnail_specs(specs: Mapping[str, ArraySpec]) -> dict[str, ArraySpec]:
-    """Return the arrays that are enough to find the near-duplicates."""
-    sides = {name: picture_side(specs[name].shape) for name in _image_names(specs)}
-    return {name: ArraySpec((side, side, 1), "uint8") for name, side in sides.items()}
-
-
-def thumbnails(
-    row: Mapping[str, np.ndarray], specs: Mapping[str, ArraySpec]
-) -> dict[str, np.ndarray]:
-    """Make a row of the arrays of `thumbnail_specs` from one of the whole arrays."""
-    return {name: Picture(channel(row[name])).pixels[..., None] for name in specs}
-
-
 def find_lookalikes(arrays: Arrays, subjects: Sequence[str]) -> list[Lookalike]:
-    """Find the near-duplicates within a set.
+    """Find the near-duplicates within a set, and the pixel-identical images of any size.
 
-    Every image is compared with the `MOST` nearest of other subjects: of one photograph in many
-    versions not every pair is found, but pairs that join all. Of its own subject's only the
-    nearest is looked at: what is alike there is a matter of a warning.
+    Every image is compared with the nearest of other subjects, `MOST` a sample: of one photograph
+    in many versions not every pair is found, but pairs that join all. Of its own subject's only
+    the nearest is looked at, by the largest image: what is alike there is a matter of a warning.
 
     Parameters
     ----------
@@ -112,57 +95,91 @@ def find_lookalikes(arrays: Arrays, subjects: Sequence[str]) -> list[Lookalike]:
     list of Lookalike
         First below second, sorted.
     """
-    names = image_names(arrays)
-    if not names:
-        return []
-    prints = _prints(arrays, names[0], np.arange(len(subjects)))
-    pairs: dict[tuple[int, int], int] = {}
-    for query, other, form in _candidates(prints, subjects):
+    rows, names = np.arange(len(subjects)), judged_images(arrays.specs)
+    own = _side(arrays, rows, names)
+    candidates: dict[tuple[Image, Image], int] = {}
+    for query, other, form in _candidates(own, subjects, names):
         if query < other:
-            pairs.setdefault((query, other), form)
+            candidates.setdefault((query, other), form)
         else:
-            pairs.setdefault((other, query), inverse(form))
-    found = [(*pair, form) for pair, form in pairs.items()]
-    return sorted(_confirm(found, arrays, arrays, names))
+            candidates.setdefault((other, query), inverse(form))
+    found = _confirm([(*pair, form) for pair, form in candidates.items()], own, own, names)
+    every = all_images(arrays.specs)
+    images = [(row, name) for row in rows.tolist() for name in every]
+    for (a, x), (b, y), form in identical_images(images, lambda image: own.pixels(*image)):
+        if a != b:
+            found.setdefault((a, b), Lookalike(a, b, 1.0, _how(x, y, form, len(every) > 1)))
+    return sorted(found.values())
 
 
-def _candidates(prints: np.ndarray, subjects: Sequence[str]) -> Iterator[tuple[int, int, int]]:
+def _candidates(
+    own: _Side, subjects: Sequence[str], names: Sequence[str]
+) -> Iterator[tuple[Image, Image, int]]:
     members: dict[str, list[int]] = {}
     for row, subject in enumerate(subjects):
         members.setdefault(subject, []).append(row)
     codes = np.arange(len(subjects))
-    for subject, own in members.items():
+    for subject, rows in members.items():
         if not subject:
             continue
-        rows, inner = np.array(own), np.arange(len(own))
-        codes[rows] = own[0]
-        for a, b, form in nearest(prints[rows], prints[rows, 0], 1, LEAST, (inner, inner)):
-            yield own[a], own[b], form
-    yield from nearest(prints, prints[:, 0], MOST, LEAST, (codes, codes))
+        codes[rows] = rows[0]
+        if not names:
+            continue
+        prints, inner = own.prints[names[0]][rows], np.arange(len(rows))
+        for a, b, form in nearest(prints, prints[:, 0], 1, LEAST, (inner, inner)):
+            yield (rows[a], names[0]), (rows[b], names[0]), form
+    for pool in _pools(own.arrays, names):
+        prints, apart = own.pooled(pool), np.tile(codes, len(pool))
+        images = [(row, name) for name in pool for row in range(len(subjects))]
+        for a, b, form in nearest(prints, prints[:, 0], _most(pool), LEAST, (apart, apart)):
+            yield images[a], images[b], form
+
+
+def _pools(arrays: Arrays, names: Sequence[str]) -> list[list[str]]:
+    """Arrays of one size belong together: a mirrored face has its left eye on the right."""
+    pools: dict[tuple[int, ...], list[str]] = {}
+    for name in names:
+        pools.setdefault(tuple(arrays.spec(name).shape), []).append(name)
+    return list(pools.values())
+
+
+def _most(pool: Sequence[str]) -> int:
+    return -(-MOST // len(pool))
 
 
 def lookalikes_between(
     first: Arrays, first_rows: np.ndarray, second: Arrays, second_rows: np.ndarray
 ) -> list[Lookalike]:
-    """Find near-duplicates that have one image in each of two sets.
+    """Find near-duplicates and pixel-identical images that have one image in each of two sets.
 
-    Every image of the second is compared with the `MOST` nearest of the first. Arrays of one name
-    and shape are compared; where none is common to both, nothing is found.
+    Every image of the second is compared with the nearest of the first, `MOST` a sample. Arrays of
+    one name and shape are compared; where none is common to both, nothing is found.
     """
-    names = [
+    if not len(first_rows) or not len(second_rows):
+        return []
+    images = [
         name
-        for name in image_names(first)
+        for name in all_images(first.specs)
         if name in second.names and first.spec(name) == second.spec(name)
     ]
-    if not names or not len(first_rows) or not len(second_rows):
-        return []
-    base = _prints(first, names[0], first_rows, FORMS[:1])[:, 0]
-    prints = _prints(second, names[0], second_rows)
-    pairs = [
-        (int(first_rows[a]), int(second_rows[b]), inverse(form))
-        for b, a, form in nearest(prints, base, MOST, LEAST)
-    ]
-    return sorted(_confirm(pairs, first, second, names))
+    names = [name for name in images if name in judged_images(first.specs)]
+    one = _side(first, first_rows, names, FORMS[:1])
+    other = _side(second, second_rows, names)
+    candidates: list[tuple[Image, Image, int]] = []
+    for pool in _pools(first, names):
+        a_images = [(row, name) for name in pool for row in range(len(first_rows))]
+        b_images = [(row, name) for name in pool for row in range(len(second_rows))]
+        base, queries = one.pooled(pool)[:, 0], other.pooled(pool)
+        for b, a, form in nearest(queries, base, _most(pool), LEAST):
+            candidates.append((a_images[a], b_images[b], inverse(form)))
+    found = _confirm(candidates, one, other, names)
+    keys = [(s, r, n) for s in (one, other) for r in range(len(s.rows)) for n in images]
+    for (s, a, x), (t, b, y), form in identical_images(keys, lambda key: key[0].pixels(*key[1:])):
+        if s is one and t is other:
+            pair = int(first_rows[a]), int(second_rows[b])
+            how = _how(x, y, form, len(images) > 1)
+            found.setdefault(pair, Lookalike(*pair, 1.0, how))
+    return sorted(found.values())
 
 
 def write_lookalikes(folder: Path, samples: Sequence[str], found: Sequence[Lookalike]) -> None:
@@ -200,9 +217,9 @@ def read_lookalikes(folder: Path, samples: Sequence[str]) -> list[Lookalike]:
         ) from error
 
 
-def threshold(side: int) -> float:
+def threshold(side: int, table: Mapping[int, float] = THRESHOLDS) -> float:
     """Return the least correlation of a copy, for images compared at this side."""
-    sides, values = zip(*THRESHOLDS.items(), strict=True)
+    sides, values = zip(*table.items(), strict=True)
     return float(np.interp(np.log2(side), np.log2(sides), values))
 
 
@@ -213,32 +230,93 @@ def describe(form: int) -> str:
     return ", ".join(words) or "as it is"
 
 
-def _prints(
-    arrays: Arrays, name: str, rows: np.ndarray, forms: Sequence[tuple[bool, int]] = FORMS
-) -> np.ndarray:
-    def one(row: int) -> np.ndarray:
-        return fingerprints(channel(arrays.take(name, [row])[0]), forms)
+def _how(first: str, second: str, form: int, named: bool) -> str:
+    """Say what a form is, and of which image where a sample has several."""
+    which = first if first == second else f"{first} as {second}"
+    return f"{which} {describe(form)}" if named else describe(form)
 
-    return np.stack(list(_in_threads(one, rows.tolist(), "fingerprints")))
+
+class _Side(NamedTuple):
+    """One of the two sets to compare; images are given by position and name."""
+
+    arrays: Arrays
+    rows: np.ndarray
+    prints: dict[str, np.ndarray]
+    picture: Callable[[int, str], Picture]
+
+    def pixels(self, position: int, name: str) -> np.ndarray:
+        return channel(self.arrays.take(name, [self.rows[position]])[0])
+
+    def pooled(self, names: Sequence[str]) -> np.ndarray:
+        return np.concatenate([self.prints[name] for name in names])
+
+
+def _side(
+    arrays: Arrays,
+    rows: np.ndarray,
+    names: Sequence[str],
+    forms: Sequence[tuple[bool, int]] = FORMS,
+) -> _Side:
+    def pixels(position: int, name: str) -> np.ndarray:
+        return channel(arrays.take(name, [rows[position]])[0])
+
+    @lru_cache(CACHED)
+    def picture(position: int, name: str) -> Picture:
+        return Picture(pixels(position, name))
+
+    def prints(name: str) -> np.ndarray:
+        made = _in_threads(
+            lambda position: fingerprints(pixels(position, name), forms),
+            range(len(rows)),
+            f"fingerprints of {name}",
+        )
+        return np.stack(list(made))
+
+    return _Side(arrays, rows, {name: prints(name) for name in names}, picture)
 
 
 def _confirm(
-    pairs: Sequence[tuple[int, int, int]], first: Arrays, second: Arrays, names: Sequence[str]
-) -> list[Lookalike]:
-    """Keep the pairs all of whose images are the same photograph."""
-    looks = {id(arrays): _pictures(arrays) for arrays in (first, second)}
+    candidates: Sequence[tuple[Image, Image, int]],
+    first: _Side,
+    second: _Side,
+    names: Sequence[str],
+) -> dict[tuple[int, int], Lookalike]:
+    """Keep the pairs all of whose images are the same photograph, or one image surely is."""
 
-    def check(pair: tuple[int, int, int]) -> Lookalike | None:
-        a, b, form = pair
+    def check(candidate: tuple[Image, Image, int]) -> Lookalike | None:
+        (a, x), (b, y), form = candidate
+        one, other = first.picture(a, x), second.picture(b, y)
+        score = similarity(one, other, form)
+        if score < threshold(len(other.pixels)):
+            return None
+        pair = int(first.rows[a]), int(second.rows[b])
+        whole = rest(a, b, {x: y, y: x}, x)
+        if whole is not None:
+            how = _how(x, y, form, x != y)
+            return Lookalike(*pair, min(score, whole), how)
+        if score < threshold(len(other.pixels), SURE):
+            return None
+        return Lookalike(*pair, score, _how(x, y, form, True))
+
+    def rest(a: int, b: int, swapped: Mapping[str, str], done: str) -> float | None:
+        """Least score of a sample's other images, or none where one is not alike."""
         score = 1.0
-        for name in names:
-            one, other = looks[id(first)](name, a), looks[id(second)](name, b)
-            score = min(score, similarity(one, other, form))
+        for x in names:
+            if x == done:
+                continue
+            y = swapped.get(x, x)
+            best = int(np.argmax(second.prints[y][b] @ first.prints[x][a, 0]))
+            other = second.picture(b, y)
+            score = min(score, similarity(first.picture(a, x), other, inverse(best)))
             if score < threshold(len(other.pixels)):
                 return None
-        return Lookalike(a, b, score, describe(form))
+        return score
 
-    return [pair for pair in _in_threads(check, pairs, "near-duplicates") if pair]
+    found: dict[tuple[int, int], Lookalike] = {}
+    for pair in _in_threads(check, candidates, "near-duplicates"):
+        if pair:
+            found.setdefault(pair[:2], pair)
+    return found
 
 
 def _in_threads(work: Callable[[T], R], items: Sequence[T], label: str) -> Iterator[R]:
@@ -246,11 +324,3 @@ def _in_threads(work: Callable[[T], R], items: Sequence[T], label: str) -> Itera
     with ThreadPoolExecutor(usable_cores()) as pool:
         for start in track(range(0, len(items), CHUNK), label):
             yield from pool.map(work, items[start : start + CHUNK])
-
-
-def _pictures(arrays: Arrays) -> Callable[[str, int], Picture]:
-    @lru_cache(CACHED)
-    def picture(name: str, row: int) -> Picture:
-        return Picture(channel(arrays.take(name, [row])[0]))
-
-    return picture

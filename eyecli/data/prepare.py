@@ -15,14 +15,9 @@ import numpy as np
 from eyecli.data.arrays import Arrays, ArrayWriter
 from eyecli.data.audit import PARENT
 from eyecli.data.card import write_dataset_card
+from eyecli.data.comparable import not_judged, thumbnail_specs, thumbnails
 from eyecli.data.extend import Earlier
-from eyecli.data.lookalikes import (
-    Lookalike,
-    find_lookalikes,
-    thumbnail_specs,
-    thumbnails,
-    write_lookalikes,
-)
+from eyecli.data.lookalikes import Lookalike, find_lookalikes, write_lookalikes
 from eyecli.data.plan import SplitSettings, like_earlier, plan_split, refuse_problems
 from eyecli.data.prepared import (
     ARRAYS,
@@ -42,6 +37,8 @@ from eyecli.workspace.memo import Work
 from eyecli.workspace.splits import choose_split
 from eyecli.workspace.stage import Built, Outcome, run_stage
 from eyecli.workspace.store import Artifact
+
+log = logging.getLogger(__name__)
 
 SHOWN = 20
 # A split is audited several times: notices are for the last.
@@ -153,6 +150,8 @@ def check_source(
     sources = _open(root, in_order([artifact, *more]), split, table)
     found = _find(sources, read_raw, settings, split, unite or UniteSettings())
     problems = list(found.problems)
+    if note := not_judged(found.specs):
+        log.warning(note)
     if not problems:
         wanted = thumbnail_specs(found.specs)
         with TemporaryDirectory() as folder:

@@ -13,6 +13,7 @@ def split_card(
     groups: Sequence[str],
     labels: Sequence[str] | None = None,
     source: str | None = None,
+    note: str | None = None,
 ) -> str:
     """Describe a split in Markdown: counts only, no ids.
 
@@ -26,6 +27,8 @@ def split_card(
         (n,) class of every sample, if there are classes.
     source
         The split whose parts it keeps.
+    note
+        What was not audited.
     """
     classes = sorted(set(labels or ()))
     named = {"subject": "subjects", "none": "single samples"}[split.group_by]
@@ -35,6 +38,7 @@ def split_card(
         "",
         f"- {len(groups)} samples, kept together by {named}: {len(split.groups)} groups",
         f"- subject-independent: {claim}",
+        *([f"- {note}"] if note else []),
         f"- seed: {split.seed}",
         *([f"- earlier groups are where {source} has them"] if source else []),
         "",

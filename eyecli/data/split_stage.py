@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import asdict
 from pathlib import Path
 
 import msgspec
 
 from eyecli.data.audit import PARENT, audit_split, refuse_leaks
+from eyecli.data.comparable import not_judged
 from eyecli.data.extend import Earlier
 from eyecli.data.lookalikes import read_lookalikes
 from eyecli.data.plan import SplitSettings, like_earlier, plan_split
@@ -27,6 +29,8 @@ from eyecli.workspace.memo import Work
 from eyecli.workspace.references import resolve
 from eyecli.workspace.stage import Built, Outcome, run_stage
 from eyecli.workspace.store import Artifact
+
+log = logging.getLogger(__name__)
 
 SPLIT_CARD = "card.md"
 # Columns that hold classes where a task names no strata; the split's card counts them.
@@ -48,6 +52,9 @@ def split_prepared(
 
     def build(folder: Path) -> Built:
         data = open_prepared(prepared)
+        note = not_judged(data.arrays.specs)
+        if note:
+            log.warning(note)
         columns = {str(name): [str(value) for value in data.index[name]] for name in data.index}
         strata = columns.get(data.setup.get(STRATA, ""))
         digests = [files.split() for files in columns["files"]]
@@ -60,7 +67,7 @@ def split_prepared(
         (folder / SPLIT).write_bytes(msgspec.json.encode(split, order="deterministic") + b"\n")
         groups = group_ids(columns["sample"], columns["subject"], split.group_by)
         labels = strata or next((columns[name] for name in LABELS if name in columns), None)
-        card = split_card(split, groups, labels, earlier.ref if earlier else None)
+        card = split_card(split, groups, labels, earlier.ref if earlier else None, note)
         (folder / SPLIT_CARD).write_text(card, encoding="utf-8")
         return Built(
             summary={
@@ -68,6 +75,7 @@ def split_prepared(
                 "groups": len(split.groups),
                 "partitions": len(split.partitions),
                 "reason": split.reason,
+                **({"note": note} if note else {}),
             },
             flags={"subject_independent": split.subject_independent},
         )

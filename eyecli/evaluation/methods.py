@@ -36,16 +36,23 @@ def sentences(study: Study) -> dict[str, str]:
         f"{scheme_in_words(plan)} (seed {plan.seed}, {len(plan.partitions)} partitions, "
         f"{study.split}); part of the groups outside each test part was kept for validation. "
         + (
-            "No group and no byte-identical file was in two parts of a partition."
+            f"{_none_of(study.audited)} was found in two parts of a partition."
             if study.subject_independent
             else f"The split is not subject-independent: {study.reason or 'accepted by the user'}."
-        ),
+        )
+        + (f" {study.note[0].upper()}{study.note[1:]}." if study.note else ""),
         "model": f"{study.about.network}{inputs}{size}",
         "training": f"{networks} trained with Adam (Kingma and Ba 2015). {study.about.training} "
         f"Training settings: {listed(study.settings)}.",
         "truth": study.about.truth,
         "metrics": study.about.metrics,
     }
+
+
+def _none_of(kinds: Sequence[str]) -> str:
+    *first, last = (f"no {kind}" for kind in kinds)
+    text = f"{', '.join(first)} and {last}"
+    return text[0].upper() + text[1:]
 
 
 def methods(

@@ -11,6 +11,7 @@ import numpy as np
 
 from eyecli.data.arrays import read_npy
 from eyecli.data.audit import audit_split, refuse_leaks
+from eyecli.data.comparable import not_judged
 from eyecli.data.prepared import Prepared, open_prepared, read_split, read_table
 from eyecli.data.split import Split
 from eyecli.errors import DataError, UsageError
@@ -119,8 +120,9 @@ def evaluate(
         found = task.findings(
             judged, embedding[rows], data, plan, settings, open_prepared(on) if on else None,
         )  # fmt: skip
-        units = units_of(judged)
+        units, note = units_of(judged), not_judged(data.arrays.specs)
         notes = [*found.notes, *unit_notes(judged, units), *external_notes(predictions, judged)]
+        notes += [note] if note else []
         found = replace(found, notes=notes)
         flags = model.manifest.flags
         line = verdict(found, flags, plan.reason, on.ref if on else None)

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
+from eyecli.data.comparable import audited, not_judged
 from eyecli.data.prepared import open_prepared, read_split
 from eyecli.data.split import Split, parse_scheme
 from eyecli.errors import EyecliError, UsageError
@@ -86,6 +87,10 @@ class Study:
         Why it is not subject-independent.
     licences
         Of all data.
+    audited
+        What no two parts of the split have in common, in the singular.
+    note
+        What the audit could not look for.
     """
 
     task: str
@@ -104,6 +109,8 @@ class Study:
     subject_independent: bool
     reason: str | None
     licences: list[str]
+    audited: list[str]
+    note: str | None
 
 
 def study_of(
@@ -141,6 +148,8 @@ def study_of(
         subject_independent=all(flag.get("subject_independent") is not False for flag in flags),
         reason=plan.reason,
         licences=sorted({*prepared.manifest.licences, *split.manifest.licences}),
+        audited=audited(data.arrays.specs),
+        note=not_judged(data.arrays.specs),
     )
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -20,18 +22,19 @@ from eyecli.errors import CheckError
 from eyecli.sources.source import Source, fetch_path
 from eyecli.workspace.store import families, open_workspace
 
+SIDE = 128
 LAYOUTS = {"images": ("gaze", lambda names: True)}
 
 
-def read_raw(source: Source, settings: object) -> Raw:
+def read_raw(source: Source, settings: object, side: int = SIDE) -> Raw:
     names = list(source.digests)
 
     def convert(position: int, read: Read) -> dict[str, np.ndarray]:
         content = np.frombuffer(read(names[position]), np.uint8)
-        return {"image": stored(cv2.imdecode(content, cv2.IMREAD_COLOR), 128)}
+        return {"image": stored(cv2.imdecode(content, cv2.IMREAD_COLOR), side)}
 
     table = [{"sample": name, "subject": name} for name in names]
-    return Raw(table, [[n] for n in names], {"image": ArraySpec((128, 128, 3), "uint8")}, convert,
+    return Raw(table, [[n] for n in names], {"image": ArraySpec((side, side, 3), "uint8")}, convert,
                {}, [])  # fmt: skip
 
 
@@ -80,3 +83,27 @@ def test_a_copy_is_refused_accepted_and_found_again(tmp_path: Path) -> None:
         ("2.png", "6.png", "near-dupl"),
         ("3.png", "3.png", "identical"),
     ]
+
+
+def test_of_small_images_only_equal_ones_are_found_and_that_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "raw").mkdir()
+    photos = [stored(p, 48) for p in photographs()[:6]]
+    for n, pixels in enumerate([*photos, photos[2][:, ::-1]]):
+        cv2.imwrite(str(tmp_path / "raw" / f"{n}.png"), pixels)
+    root = open_workspace(tmp_path / "workspace", create=True)
+    source = fetch_path(root, tmp_path / "raw", LAYOUTS).artifact
+    small = partial(read_raw, side=48)
+    settings = SplitSettings("leave-one-group-out")
+    note = "near-duplicate images were not looked for (images of 48 px)"
+    with pytest.raises(
+        CheckError, match=r"1 leaks .*2\.png ~ 6\.png \(near-dup.*mirrored, score 1"
+    ):
+        prepare(root, "gaze", source, small, settings, settings)
+    lines = check_source(root, source, small, settings, settings)
+    assert lines[1] == "1 problems" and "2.png ~ 6.png" in lines[2] and note in caplog.text
+    caplog.clear()
+    _, split = prepare(root, "gaze", source, small, settings, replace(settings, unsafe_split="x"))
+    assert split.artifact.manifest.summary["note"] == note and note in caplog.text
+    assert f"- {note}\n" in (split.artifact.path / "card.md").read_text()

@@ -7,11 +7,12 @@ import pytest
 from planted import CHANGES, NAMES, photographs, store, stored
 
 from eyecli.data.alignment import Picture, similarity
-from eyecli.data.fingerprints import FORMS, fingerprints
+from eyecli.data.fingerprints import FORMS, channel, fingerprints
 from eyecli.data.lookalikes import (
+    SURE,
+    THRESHOLDS,
     Lookalike,
     find_lookalikes,
-    image_names,
     lookalikes_between,
     read_lookalikes,
     write_lookalikes,
@@ -83,17 +84,81 @@ def test_noise_and_blank_pictures_are_like_nothing() -> None:
         == similarity(Picture(blank), Picture(blank), 0)
     )
     assert similarity(Picture(one), Picture(one), 0) > 0.99
+    pairs = np.arange(256) // 32 * 32 + np.arange(256) // 16 % 2
+    gaps = pairs.astype(np.uint8)[stored(photographs()[0], 64)[..., 1]]
+    assert similarity(Picture(gaps), Picture(gaps), 0) > 0.999, "of levels that do not occur"
 
 
-def test_all_images_of_a_sample_must_be_copies(tmp_path: Path, originals: list[np.ndarray]) -> None:
-    left = [originals[0], originals[0], originals[1]]
-    right = [originals[2], originals[3], originals[4]]
-    small = [np.zeros((8, 8, 3), np.uint8)] * 3
-    arrays = store(tmp_path / "a", left=left, right=right, small=small)
-    assert image_names(arrays) == ["left", "right"]
+def noisy(pixels: np.ndarray) -> np.ndarray:
+    """Return a copy that is alike, but not beyond doubt."""
+    grain, score = np.random.default_rng(0).normal(0, 1, pixels.shape), 1.0
+    for deviation in range(20, 90, 5):
+        copy = np.clip(pixels + deviation * grain, 0, 255).astype(np.uint8)
+        score = similarity(Picture(channel(pixels)), Picture(channel(copy)), 0)
+        if score < SURE[128] - 0.02:
+            break
+    assert score > THRESHOLDS[128]
+    return copy
+
+
+def test_where_no_image_is_beyond_doubt_all_of_a_sample_must_be_copies(
+    tmp_path: Path, originals: list[np.ndarray]
+) -> None:
+    grass, gravel = originals[NAMES.index("grass")], originals[NAMES.index("gravel")]
+    left, right = [grass, noisy(grass), originals[0]], [gravel, originals[1], originals[2]]
+    arrays = store(tmp_path / "a", left=left, right=right)
     assert find_lookalikes(arrays, list("abc")) == []
-    arrays = store(tmp_path / "b", left=left, right=[right[0], right[0], right[1]], small=small)
-    assert [pair[:2] for pair in find_lookalikes(arrays, list("abc"))] == [(0, 1)]
+    ways = {
+        "as it is": ([grass, noisy(grass), originals[0]], [gravel, noisy(gravel), originals[2]]),
+        "left as right as it is": ([grass, noisy(gravel)], [gravel, noisy(grass)]),
+    }
+    for how, (left, right) in ways.items():
+        arrays = store(tmp_path / how, left=left, right=right)
+        (pair,) = find_lookalikes(arrays, list("abc")[: len(left)])
+        assert pair[:2] == (0, 1) and pair.how in (how, "right as left as it is")
+
+
+@pytest.mark.parametrize("side", [64, SIDE])
+@pytest.mark.parametrize("change", ["none", "mirror", "turn 90", "gamma 1.4", "crop"])
+@pytest.mark.parametrize("eye", ["left", "right"])
+def test_a_copy_of_one_eye_only_is_found(tmp_path: Path, side: int, change: str, eye: str) -> None:
+    photos = photographs()
+    eyes = {"left": photos[:4] + photos[8:9], "right": photos[4:9]}
+    copied = CHANGES.get(change, lambda p: p)
+    eyes = {name: [stored(p, side) for p in eyes[name]] for name in eyes}
+    eyes["left"][4], eyes["right"][4] = (stored(photos[n], side) for n in (10, 13))
+    eyes[eye][4] = stored(np.ascontiguousarray(copied(photos[1 + 4 * (eye == "right")])), side)
+    arrays = store(tmp_path / "a", **eyes)
+    (pair,) = find_lookalikes(arrays, list("abcde"))
+    assert pair[:2] == (1, 4) and pair.how.startswith(f"{eye} ")
+    apart = [store(tmp_path / f"{n}", **{k: v[n : n + 4] for k, v in eyes.items()}) for n in (0, 1)]
+    rows = np.array([1]), np.array([3])
+    (between,) = lookalikes_between(apart[0], rows[0], apart[1], rows[1])
+    assert between[:2] == (1, 3) and between.how == pair.how
+
+
+@pytest.mark.parametrize("change", ["none", "gamma 1.4"])
+@pytest.mark.parametrize("side", [32, 64, SIDE])
+def test_the_eyes_of_a_mirrored_face_are_found(tmp_path: Path, side: int, change: str) -> None:
+    """Right eyes are stored mirrored: of a mirrored face the left one is the stored right one."""
+    photos, changed = photographs(), CHANGES.get(change, lambda p: p)
+    images = [stored(p, side) for p in photos]
+    left, right, other = (
+        stored(changed(photos[5]), side),
+        stored(changed(photos[1]), side),
+        images[9],
+    )
+    swaps = ["left as right as it is", "right as left as it is"]
+    planted = {"both": (left, right, swaps), "left": (left, other, swaps[1:]),
+               "right": (other, right, swaps[:1])}  # fmt: skip
+    for name, (a, b, ways) in planted.items():
+        arrays = store(tmp_path / name, left=[*images[:4], a], right=[*images[4:8], b])
+        pairs = find_lookalikes(arrays, list("abcde"))
+        if side == 32 and change != "none":
+            assert pairs == [], "too small for more than equality"
+        else:
+            (pair,) = pairs
+            assert pair[:2] == (1, 4) and pair.how in ways
 
 
 def test_copies_between_two_people_with_many_frames_each_are_found(

@@ -18,4 +18,5 @@ STUDY = Study(
     settings={"epochs": 2, "seed": 3, "fold": -1, "inputs": ""}, setup={"inputs": ["eyes"]},
     plan=Split("kfold:3x2", 7, list("abcdef"), [Partition(0, 0, ["a"], ["b"])] * 6),
     parameters=1234, synthetic=False, subject_independent=True, reason=None, licences=["CC0-1.0"],
+    audited=["group", "byte-identical file"], note=None,
 )  # fmt: skip

@@ -40,8 +40,18 @@ def test_flags_come_first_and_are_repeated_where_they_belong() -> None:
     split = sentences(study)["split"]
     assert "not subject-independent: 2 leaks accepted: x" in split
     assert "No group and no byte-identical" not in split
+    assert "No group and no byte-identical file was found" in paragraph(STUDY)
     assert "rendered, not recorded" in text
     assert warnings(STUDY) == []
+
+
+def test_it_says_what_was_audited_and_what_could_not_be() -> None:
+    kinds = ["group", "byte-identical file", "pixel-identical image"]
+    split = sentences(replace(STUDY, audited=kinds, note="nothing was looked for"))["split"]
+    assert split.endswith(
+        " No group, no byte-identical file and no pixel-identical image was found in two parts of "
+        "a partition. Nothing was looked for."
+    )
 
 
 def test_unknown_subjects_are_not_counted() -> None:

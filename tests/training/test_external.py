@@ -105,6 +105,17 @@ def test_the_report_says_external_first_and_repeats_the_reason(
     assert {entry.role for entry in report.manifest.inputs} >= {"on"}
 
 
+def test_the_report_says_what_the_audit_could_not_look_for(chain: Chain, other: Artifact) -> None:
+    report = evaluate(
+        chain.root, lambda: reporting, predicted(chain, other), chain.model, chain.prepared,
+        chain.split, EvaluateSettings(3), on=other,
+    ).artifact  # fmt: skip
+    note = "near-duplicate images were not looked for (images of 32 px)"
+    assert note in msgspec.json.decode((report.path / "report.json").read_bytes())["notes"]
+    text = (report.path / "report.md").read_text()
+    assert f"no pixel-identical image was found in two parts of a partition. N{note[1:]}." in text
+
+
 def test_baselines_are_fitted_on_the_training_data(chain: Chain, other: Artifact) -> None:
     """The constant is the median of those that the fold was trained on, not of the other data."""
     table = read_table(predicted(chain, other).path / "predictions.csv")
