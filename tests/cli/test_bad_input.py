@@ -428,4 +428,4 @@ def test_text_of_a_run_does_not_reach_the_terminal_raw(copy: Chain, eyecli: Call
     done = eyecli("runs", "show", name, *place)
     refused(done, 3, "run.json: damaged run")
     assert "writes this file anew" in done.err
-    refused(eyecli("runs", "stop", "", *place), 2, "an empty name of a run")
+    refused(eyecli("runs", "stop", "", *place), 2, "run: an empty argument")
