@@ -120,21 +120,24 @@ def test_ctrl_c_leaves_an_interrupted_run(copy: Chain) -> None:
 
 
 def test_a_sweep_prints_a_model_a_line_and_names_what_failed(copy: Chain) -> None:
-    words = ("train", "gaze", "--epochs", "1", "--sweep", "inputs=eyes,face", "--seeds", "0..1")
+    words = ("train", "gaze", "--epochs", "1", "--sweep", "accumulate=1,1000", "--seeds", "1..2")
     done = eyecli_process(*words, cwd=copy.folder)
-    assert (done.code, done.out) == (2, "model/gaze@v2\nmodel/gaze@v3\n")
-    assert "FAILED --inputs face --seed 1: --inputs: 'face' was not prepared" in done.err
+    assert (done.code, done.out) == (2, "model/gaze@v2\nmodel/gaze@v3\n"), done.err
+    assert "FAILED --accumulate 1000 --seed 1: " in done.err
     seeds = [resolve(copy.root, ref).manifest for ref in done.out.split()]
-    assert [manifest.seed for manifest in seeds] == [0, 1]
+    assert [manifest.seed for manifest in seeds] == [1, 2]
     first, second = ({**m.params, "seed": None} for m in seeds)
     assert first == second and seeds[0].inputs == seeds[1].inputs
     plan = eyecli_process(*words, "--dry-run", cwd=copy.folder)
     assert plan.out.splitlines()[1:] == [
-        "--inputs eyes --seed 0: there: model/gaze@v2",
-        "--inputs eyes --seed 1: there: model/gaze@v3",
-        "--inputs face --seed 0: folds 0, 1, 2, 3 of 4 to train",
-        "--inputs face --seed 1: folds 0, 1, 2, 3 of 4 to train",
+        "--accumulate 1 --seed 1: there: model/gaze@v2",
+        "--accumulate 1 --seed 2: there: model/gaze@v3",
+        "--accumulate 1000 --seed 1: folds 0, 1, 2, 3 of 4 to train",
+        "--accumulate 1000 --seed 2: folds 0, 1, 2, 3 of 4 to train",
     ]
+    # What can be known before is refused before anything is trained.
+    early = eyecli_process("train", "gaze", "--sweep", "inputs=eyes,face", cwd=copy.folder)
+    assert (early.code, early.out) == (2, "") and "'face' was not prepared" in early.err
     unknown = eyecli_process("train", "gaze", "--sweep", "epoch=1", cwd=copy.folder)
     assert unknown.code == 2 and "did you mean 'epochs'?" in unknown.err
 
