@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -115,6 +115,15 @@ def test_killed_twice_in_mid_epoch_and_at_the_end_is_the_same_to_the_bit(
     assert attempt(arrays, tmp_path / "cut", often, never) == whole
 
 
+@pytest.fixture
+def ctrl_c_is_heard() -> Iterator[None]:
+    """Hear it even where these tests are a job in the background, which ignores it."""
+    earlier = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, earlier)
+
+
+@pytest.mark.usefixtures("ctrl_c_is_heard")
 def test_signals_save_first(
     arrays: Arrays, tmp_path: Path, whole: str, caplog: pytest.LogCaptureFixture
 ) -> None:
