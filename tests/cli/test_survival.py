@@ -15,8 +15,8 @@ from shell import ROOT, Done, environment, eyecli_process
 
 from eyecli.workspace.store import artifacts
 
-KILLS = {"fetch": 3, "preprocess": 4, "train": 10, "evaluate": 4, "export": 4, "check-ane": 2,
-         "calibrate": 3}  # fmt: skip
+KILLS = {"fetch": 3, "preprocess": 4, "train": 10, "evaluate": 4, "compare": 2, "export": 4,
+         "check-ane": 2, "calibrate": 3}  # fmt: skip
 
 
 def digests(root: Path) -> dict[tuple[str, int | None], str]:

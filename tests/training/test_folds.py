@@ -43,7 +43,9 @@ class Bench:
         self.root = open_workspace(folder / "work space", create=True)
         rows = "".join(f"{name},{name},\n" for name in "abcd").encode()
         table = b"sample,subject,files\n" + rows
-        self.prepared = self._make("prepared", {SETUP: b"{}", INDEX: table})
+        self.prepared = self._make(
+            "prepared", {SETUP: b"{}", INDEX: table, "arrays/arrays.json": b"{}"}
+        )
         plan = make_split(["a", "b", "c", "d"], "kfold:4", 0)
         self.split = self._make("split", {SPLIT: msgspec.json.encode(plan)})
         self.work = model_work("gaze", self.prepared, self.split, SETTINGS)
@@ -51,6 +53,7 @@ class Bench:
     def _make(self, kind: str, files: dict[str, bytes]) -> Artifact:
         def build(folder: Path) -> Built:
             for name, content in files.items():
+                (folder / name).parent.mkdir(exist_ok=True)
                 (folder / name).write_bytes(content)
             return Built()
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,14 @@ from eyecli.errors import RetryError, UsageError
 from eyecli.training.interrupt import SIGNALS, held, interruptible, stopped
 
 FOLDER = Path(__file__).parent
+
+
+@pytest.fixture(autouse=True)
+def _ctrl_c_is_heard() -> Iterator[None]:
+    """Hear it even where these tests are a job in the background, which ignores it."""
+    earlier = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, earlier)
 
 
 def raised(number: int) -> type[BaseException]:
