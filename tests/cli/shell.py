@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -52,6 +53,11 @@ def environment(extra: dict[str, str] | None = None) -> dict[str, str]:
         if not key.startswith("EYECLI_") and key != "PYTHONUNBUFFERED"
     }
     return kept | {"PYTHONPATH": str(ROOT)} | (extra or {})
+
+
+def hear_ctrl_c() -> None:
+    """Undo what a shell does to jobs in the background, this test run perhaps among them."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def eyecli_process(

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from conftest import CHAIN, Chain
-from shell import Done, environment, eyecli_process
+from shell import Done, environment, eyecli_process, hear_ctrl_c
 
 Call = Callable[..., Done]
 HEAVY = {"tensorflow", "keras", "coremltools", "mediapipe", "cv2", "pandas", "jax", "matplotlib",
@@ -162,11 +162,6 @@ def test_a_reader_that_leaves_early_is_no_error(chain: Chain) -> None:
     done = subprocess.run(["bash", "-c", shell], cwd=chain.folder, env=environment(),
                           capture_output=True, text=True)  # fmt: skip
     assert (done.stdout, done.stderr) == ("{\n", "")
-
-
-def hear_ctrl_c() -> None:
-    """Undo what a shell does to jobs in the background, this test run perhaps among them."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def test_ctrl_c_ends_with_130_and_nothing_half_done(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from conftest import Chain
-from shell import environment, eyecli_process
+from shell import environment, eyecli_process, hear_ctrl_c
 
 from eyecli.mlprogram import read_coreml
 from eyecli.workspace.references import resolve
@@ -25,8 +25,7 @@ def start(*words: object, cwd: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "eyecli", *map(str, words)], cwd=cwd, env=environment(),
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        # A job in the background, as these tests may be, hands down that Ctrl-C is ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=hear_ctrl_c,
     )  # fmt: skip
 
 
