@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,10 @@ class Raw:
     where
         For every sample the file, and the row if that is a table, where a person finds it; or
         nothing at all.
+    extract
+        Where only slow work on the pixels tells which samples there are (faces in video): makes
+        the final samples of what is listed here, keeping arrays in the folder it is given.
+        `table` then lists what is expected, with all subjects; `specs` and `setup` are final.
     """
 
     table: Sequence[Mapping[str, Any]]
@@ -57,6 +62,7 @@ class Raw:
     identifying: Sequence[str] = ()
     dropped: Mapping[str, int] = field(default_factory=dict)
     where: Sequence[str] = ()
+    extract: Callable[[Path], Raw] | None = None
 
 
 RawReader = Callable[[Source, Any], Raw]
