@@ -45,6 +45,10 @@ class Raw:
     where
         For every sample the file, and the row if that is a table, where a person finds it; or
         nothing at all.
+    sessions
+        Of recordings, a row each: subject, session and what is known of it.
+    exhibits
+        Caption and picture of some of what was left out, for the contact sheet.
     extract
         Where only slow work on the pixels tells which samples there are (faces in video): makes
         the final samples of what is listed here, keeping arrays in the folder it is given.
@@ -62,6 +66,8 @@ class Raw:
     identifying: Sequence[str] = ()
     dropped: Mapping[str, int] = field(default_factory=dict)
     where: Sequence[str] = ()
+    sessions: Sequence[Mapping[str, Any]] = ()
+    exhibits: Sequence[tuple[str, np.ndarray]] = ()
     extract: Callable[[Path], Raw] | None = None
 
 
