@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -22,7 +24,8 @@ def path(
     shell: Shell,
     folder: Annotated[Path, typer.Argument(help="Folder with the data; hashed, not copied.")],
     layout: Annotated[
-        str | None, typer.Option(help="eye-crops or image-table; recognised by default.")
+        str | None,
+        typer.Option(help="face-sessions, image-table or eye-crops; recognised by default."),
     ] = None,
     name: Name = None,
     licence: Annotated[
@@ -105,19 +108,37 @@ def fetch_folder(
         files = [path for path, _ in walk(folder.absolute(), shell.workspace.absolute())]
         if not files:
             raise DataError(f"{folder}: no files", "name a folder with data in it")
-        task, found = find_layout(files, all_layouts(), folder, layout)
+        with _gaze_samples_named(folder, layout):
+            task, found = find_layout(files, all_layouts(), folder, layout)
         return Result(
             [f"{len(files)} files, layout {found}"],
             {"files": len(files), "layout": found, "task": task},
         )
-    outcome = fetch_path(
-        shell.open(create=True),
-        folder,
-        all_layouts(),
-        layout=layout,
-        name=name,
-        licence=licence,
-        synthetic=synthetic,
-        force=shell.force,
-    )
+    with _gaze_samples_named(folder, layout):
+        outcome = fetch_path(
+            shell.open(create=True),
+            folder,
+            all_layouts(),
+            layout=layout,
+            name=name,
+            licence=licence,
+            synthetic=synthetic,
+            force=shell.force,
+        )
     return published(outcome)
+
+
+@contextmanager
+def _gaze_samples_named(folder: Path, layout: str | None) -> Iterator[None]:
+    """Say of a folder of no known layout whether it holds gaze over time."""
+    from eyecli.signals.gaze_samples import refuse_gaze_samples, start_of
+    from eyecli.sources.tree import walk
+
+    try:
+        yield
+    except DataError:
+        if layout is None and folder.is_dir():
+            refuse_gaze_samples(
+                (str(folder / path) for path, _ in walk(folder.absolute())), start_of
+            )
+        raise

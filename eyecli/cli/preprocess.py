@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,10 +13,30 @@ from eyecli.data.plan import SplitSettings
 from eyecli.data.prepare import check_source, prepare
 from eyecli.data.table_settings import TableSettings
 from eyecli.data.unite import UniteSettings
+from eyecli.errors import DataError
 from eyecli.tasks.base import NAMES, Task, load_task
 from eyecli.workspace.references import resolve
 
 app = group("Raw data to prepared arrays and a split.")
+
+
+def refuse_raw(text: str) -> None:
+    """Say of raw data in the place of a source's reference how it becomes a source."""
+    from eyecli.signals.gaze_samples import refuse_gaze_samples, start_of
+    from eyecli.workspace.manifest import MANIFEST
+    from eyecli.workspace.references import REFERENCE
+
+    path = Path(text)
+    is_artifact = path.name == MANIFEST or (path / MANIFEST).exists()
+    if REFERENCE.fullmatch(text) or is_artifact or not path.exists():
+        return
+    if path.is_file():
+        refuse_gaze_samples([text], start_of)
+    folder = path if path.is_dir() else path.parent
+    raise DataError(
+        f"{text}: raw data, not a source",
+        f"fetch it first: eyecli fetch path {shlex.quote(str(folder))}",
+    )
 
 
 def _register(task: Task) -> None:
@@ -42,6 +64,8 @@ def _register(task: Task) -> None:
     ) -> Result:
         root = shell.open()
         asked: list[str | None] = [*sources] if sources else [None]
+        for given in sources or ():
+            refuse_raw(given)
         artifacts = [resolve(root, text, "source", task.name) for text in asked]
         for text, found in zip(asked, artifacts, strict=True):
             shell.say_input(text, found.ref)

@@ -113,7 +113,8 @@ def prepare(
         found = _find(sources, read_raw, settings, split, unite)
         refuse_problems(found.problems)
         # The split is audited before the slow part: what will be refused is refused at once.
-        _plan(found, split, earlier, notices=SILENT)
+        if not found.extract or split.group == "subject":
+            _plan(found, split, earlier, notices=SILENT)
         with staging(root) as scratch:
             found = _extracted(found, scratch)
             refuse_problems(found.problems)

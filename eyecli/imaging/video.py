@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,8 +14,9 @@ import numpy as np
 from eyecli.errors import DataError
 
 SUFFIXES = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm")
-# Frames that a header may promise beyond those that are there: some writers count one too many.
-SPARE = 2
+HINT = "drop it, or copy it again"
+# What is wrong with a file is said once, by us. OpenCV looks at this when it is first imported.
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Frame:
 
 
 def duration_ms(path: Path) -> float:
-    """Return how long a video is by its header, without decoding it.
+    """Return how long a video is by its header, without decoding it; at most, if it was trimmed.
 
     Raises
     ------
@@ -48,7 +50,7 @@ def duration_ms(path: Path) -> float:
 
     with _open(path) as capture:
         if not capture.grab():
-            raise _no_frames(path)
+            raise DataError(f"{path}: the video has no frames", HINT)
         rate, frames = capture.get(cv2.CAP_PROP_FPS), capture.get(cv2.CAP_PROP_FRAME_COUNT)
         # Files written as a stream say nothing of their length.
         while not frames > 0 and capture.grab():
@@ -64,12 +66,11 @@ def read_frames(path: Path) -> Iterator[Frame]:
     Raises
     ------
     DataError
-        If it is no video, has no frames, or breaks off before its end.
+        If it is no video, or has no frames. Where it breaks off early, the frames end there.
     """
     import cv2
 
     with _open(path) as capture:
-        promised = capture.get(cv2.CAP_PROP_FRAME_COUNT)
         number, start = 0, 0.0
         while capture.grab():
             time = float(capture.get(cv2.CAP_PROP_POS_MSEC))
@@ -81,26 +82,20 @@ def read_frames(path: Path) -> Iterator[Frame]:
             yield Frame(number, time - start, cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))
             number += 1
         if number == 0:
-            raise _no_frames(path)
-        if number < promised - SPARE:
-            raise DataError(
-                f"{path}: only {number} of {promised:.0f} frames can be read",
-                "copy it again, it is damaged or cut short",
-            )
+            raise DataError(f"{path}: the video has no frames", HINT)
 
 
 @contextmanager
 def _open(path: Path) -> Iterator[Any]:
     import cv2
 
+    cv2.setLogLevel(0)
     capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
     try:
         if not capture.isOpened():
-            raise DataError(f"{path}: not a readable video", "drop it, or copy it again")
+            raise DataError(f"{path}: not a readable video, or without frames", HINT)
+        # Phones write what the sensor sees, and how to turn it.
+        capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
         yield capture
     finally:
         capture.release()
-
-
-def _no_frames(path: Path) -> DataError:
-    return DataError(f"{path}: the video has no frames", "drop it, or copy it again")

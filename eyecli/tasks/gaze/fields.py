@@ -83,7 +83,6 @@ SESSION_FIELDS = (
     Field("mirrored", "text", "whether the video is a mirror image", "false"),
 )  # fmt: skip
 SESSION_EXAMPLE = """\
-p01.mp4, and p01.json:
 {
   "subject": "p01",
   "screen_px": [1366, 768],

@@ -24,6 +24,7 @@ from eyecli.data.tables import (
 )
 from eyecli.errors import DataError, UsageError, suggest
 from eyecli.imaging.decode import decode_rgb, resize_square
+from eyecli.signals.gaze_samples import BYTES, refuse_gaze_samples
 from eyecli.sources.source import Source
 from eyecli.tasks.gaze.faces import CROPS, MIRRORED, face_specs
 from eyecli.tasks.gaze.fields import (
@@ -296,7 +297,14 @@ def read_image_table(source: Source) -> Found:
     if names_suffice(source, TABLE_FIELDS):
         table, problems = _table_of_names(source)
     else:
-        table, problems = read_table(source, TABLE_FIELDS), []
+        try:
+            table, problems = read_table(source, TABLE_FIELDS), []
+        except DataError:
+            refuse_gaze_samples(
+                [*filter(None, [source.table]), *source.digests],
+                lambda name: source.read(name)[:BYTES],
+            )
+            raise
     images = [name for name in (*IMAGES, FRAME) if name in table.names]
     if FRAME in images and len(images) > 1:
         raise DataError(

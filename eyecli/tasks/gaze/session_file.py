@@ -6,6 +6,7 @@ import json
 import math
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import Literal
 
 import msgspec
@@ -17,6 +18,8 @@ from eyecli.errors import DataError
 LARGEST = 1e6
 # Rounding of positions at a screen's edge.
 SLACK = 1e-6
+# A recording may be stopped a moment before its last stimulus.
+SPARE_MS = 100.0
 
 
 class Stimulus(msgspec.Struct, frozen=True):
@@ -133,6 +136,17 @@ def parse_session(content: bytes, name: str) -> Session:
         found.orientation or ("landscape" if wide else "portrait"), screen, found.distance_cm,
         found.mirrored, stimuli,
     )  # fmt: skip
+
+
+def too_short(video: Path, session: Session, length_ms: float) -> str | None:
+    """Say that a video ends before its stimuli do; None if it does not."""
+    last = session.stimuli[-1]
+    if last.end_ms <= length_ms + SPARE_MS:
+        return None
+    return (
+        f"{video}: is {length_ms:.0f} ms long, but stimuli[{len(session.stimuli) - 1}] of its JSON "
+        f"ends at {last.end_ms:g} ms"
+    )
 
 
 def _problem(file: _File) -> str | None:

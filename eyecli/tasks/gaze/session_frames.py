@@ -27,7 +27,7 @@ from eyecli.tasks.gaze.faces import (
     cut_face,
     face_specs,
 )
-from eyecli.tasks.gaze.session_file import Session
+from eyecli.tasks.gaze.session_file import Session, too_short
 from eyecli.workspace.manifest import sha256_file
 
 # A blink lowers the openness below this share of the session's median; its flanks count to it.
@@ -172,8 +172,11 @@ def _judge(job: VideoJob, track: _Track) -> Extracted:
     interval = float(np.median(np.diff(time))) if len(time) > 1 else 0.0
     kept = [i for i, reason in enumerate(reasons) if not reason]
     dropped = Counter(reason for reason in reasons if reason)
+    length = float(time[-1]) + interval
+    if problem := too_short(job.video, session, length):
+        return Extracted(job.folder, problems=[problem])
     facts = {
-        "duration_s": round((float(time[-1]) + interval) / 1000, 3),
+        "duration_s": round(length / 1000, 3),
         "frames": len(time),
         "rate_hz": round(1000 / interval, 3) if interval > 0 else None,
         "shown": len(kept) + sum(dropped[reason] for reason in (NO_FACE, SMALL_FACE, BLINK)),

@@ -13,11 +13,8 @@ from typing import Any
 from eyecli.errors import DataError
 from eyecli.imaging.video import duration_ms
 from eyecli.sources.source import Source
-from eyecli.tasks.gaze.session_file import Session, parse_session
+from eyecli.tasks.gaze.session_file import Session, parse_session, too_short
 from eyecli.tasks.gaze.session_pairs import pair_files, stem_of
-
-# A recording may be stopped a moment before its last stimulus.
-SPARE_MS = 100.0
 
 
 @dataclass(frozen=True)
@@ -117,14 +114,7 @@ def _length_problem(source: Source, recording: Recording) -> str | None:
         length = duration_ms(path)
     except DataError as error:
         return error.message
-    last = recording.session.stimuli[-1]
-    if last.end_ms <= length + SPARE_MS:
-        return None
-    number = len(recording.session.stimuli) - 1
-    return (
-        f"{source.folder / recording.notes}: stimuli[{number}] ends at {last.end_ms:g} ms, but "
-        f"{path.name} is only {length:.0f} ms long"
-    )
+    return too_short(path, recording.session, length)
 
 
 def _twice(source: Source, recordings: Iterable[Recording]) -> list[str]:

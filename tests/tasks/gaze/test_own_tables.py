@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from face_videos import frames, write_video
 from test_gaze_layouts import picture, pixels_of, read, source
 
 from eyecli.data.fields import example
@@ -28,12 +29,19 @@ def test_the_example_of_the_schema_is_read(tmp_path: Path, layout: str) -> None:
     if layout == "image-table":
         images = text.splitlines()[1].split(",")[-2:]
         content = {name: picture(i) for i, name in enumerate(images)} | {"any.csv": text.encode()}
+    elif layout == "face-sessions":
+        video = write_video(tmp_path / "p01.mp4", frames(75)).read_bytes()
+        content = {"p01.mp4": video, "p01.json": text.encode()}
     else:
         content = {name: picture(i) for i, name in enumerate(text.split())}
     tasks = {name: ("gaze", entry.fits) for name, entry in LAYOUTS.items()}
     assert recognise(content, tasks, tmp_path) == ("gaze", layout)
     raw = read(source(tmp_path, content, layout))
-    assert raw.problems == [] and len(raw.table) == 1
+    assert raw.problems == []
+    if layout == "face-sessions":
+        assert [row["point"] for row in raw.table] == ["640_360", "1200_90"]
+        return
+    assert len(raw.table) == 1
     assert (raw.table[0]["target_x"], raw.table[0]["target_y"]) == (640, 360)
     assert raw.setup["inputs"] == ["eyes"]
 
