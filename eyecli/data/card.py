@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eyecli.data.arrays import Arrays
-from eyecli.data.prepared import ARRAYS, INDEX, read_table
+from eyecli.data.prepared import ARRAYS, CONTACT_SHEET, INDEX, SESSIONS, read_table
 from eyecli.plots import COLOURS, new_figure, to_svg
 from eyecli.workspace.store import Artifact
 
@@ -62,6 +62,7 @@ def write_dataset_card(
     lines += ["| source | layout | files | sha256 | licence |", "|---|---|---|---|---|"]
     lines += [_source_row(source) for source in sources]
     lines += ["", "## Counts", "", *_counts(table), *_class_counts(table)]
+    lines += _recordings(folder)
     lines += ["", "## Dropped", ""]
     lines += [f"- {n}: {reason}" for reason, n in sorted((dropped or {}).items())] or [
         "None. What cannot be read stops the preparation, it is not left out."
@@ -97,6 +98,39 @@ def _counts(table: pd.DataFrame) -> list[str]:
     return lines
 
 
+def _recordings(folder: Path) -> list[str]:
+    """Sum up the table of sessions, where there is one."""
+    if not (folder / SESSIONS).is_file():
+        return []
+    table = read_table(folder / SESSIONS)
+    lines = ["", "## Recordings", "", f"- sessions: {len(table)}"]
+    for column in ("device", "orientation"):
+        counts = table.groupby(column).size()
+        named = ", ".join(f"{name} {n}" for name, n in counts.items() if name)
+        lines += [f"- sessions by {column}: {named}"] if named else []
+    rates = numbers(table["rate_hz"])
+    if len(rates):
+        lines.append(f"- frames a second: {rates.min():.3g} to {rates.max():.3g}")
+    shown, kept = int(table["shown"].sum()), int(table["kept"].sum())
+    if shown:
+        lines.append(f"- of {shown} frames while a target was looked at, {kept} became samples")
+    lags = numbers(table["lag_ms"])
+    lines.append(
+        f"- lag of the video behind its stimuli, estimated for {len(lags)} sessions: median "
+        f"{np.median(lags):+.0f} ms, {lags.min():+.0f} to {lags.max():+.0f}"
+        if len(lags)
+        else "- lag of the video behind its stimuli: too little to tell it by"
+    )
+    return lines
+
+
+def numbers(column: pd.Series) -> np.ndarray:
+    """Return the numbers of a column that may have blanks."""
+    import pandas as pd
+
+    return pd.to_numeric(column, errors="coerce").dropna().to_numpy(float)
+
+
 def _class_counts(table: pd.DataFrame) -> list[str]:
     lines: list[str] = []
     for column in (name for name in CLASSES if name in table):
@@ -129,6 +163,11 @@ def _grid_lines(
     lines = ["", "## Samples", ""]
     images = [name for name in arrays.names if _is_image(arrays.spec(name).shape)]
     hidden = [name for name in images if name in identifying]
+    if (folder / CONTACT_SHEET).is_file():
+        lines.append(
+            f"`{CONTACT_SHEET}` shows samples and what was left out. It shows faces: look at it, "
+            "do not pass it on.\n"
+        )
     drawn = [name for name in images if name not in identifying]
     if hidden:
         lines.append(

@@ -10,8 +10,6 @@ import numpy as np
 from eyecli.data.arrays import Arrays
 from eyecli.data.unite import Found
 
-# It shows people: unlike the card it is not to be passed on.
-CONTACT_SHEET = "contact-sheet.jpg"
 TILE, CAPTION, COLUMNS = 128, 14, 10
 MOST_KEPT, MOST_LEFT_OUT = 60, 40
 QUALITY = 90

@@ -16,12 +16,13 @@ from eyecli.data.arrays import Arrays, ArrayWriter
 from eyecli.data.audit import PARENT
 from eyecli.data.card import write_dataset_card
 from eyecli.data.comparable import not_judged, thumbnail_specs, thumbnails
-from eyecli.data.contact_sheet import CONTACT_SHEET, write_contact_sheet
+from eyecli.data.contact_sheet import write_contact_sheet
 from eyecli.data.extend import Earlier
 from eyecli.data.lookalikes import Lookalike, find_lookalikes, write_lookalikes
 from eyecli.data.plan import SplitSettings, like_earlier, plan_split, refuse_problems
 from eyecli.data.prepared import (
     ARRAYS,
+    CONTACT_SHEET,
     INDEX,
     SESSIONS,
     SETUP,

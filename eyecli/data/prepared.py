@@ -23,6 +23,8 @@ SETUP = "setup.json"
 SPLIT = "split.json"
 # Of recordings: a row a session.
 SESSIONS = "sessions.csv"
+# It shows people: unlike the card it is not to be passed on.
+CONTACT_SHEET = "contact-sheet.jpg"
 ARRAYS = "arrays"
 # Columns of every index; tasks add theirs. `files` holds the sha256 of the sample's files.
 COLUMNS = ("sample", "group", "files")

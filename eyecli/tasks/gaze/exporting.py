@@ -34,6 +34,8 @@ def contract(facts: Mapping[str, Any], setup: Mapping[str, Any]) -> Contract:
             "unit": setup["unit"],
             "mirrored_inputs": ",".join(n for n in setup["mirrored"] if n in facts["names"]),
             "inputs": "RGB crops, 0..255; box values as fractions of the frame",
-            "origin": "top left of the screen, y down" if setup["unit"] == "px" else "as trained",
+            "origin": "top left of the screen, y down"
+            if setup["unit"] == "px"
+            else "the camera, x to the viewer's right, y up",
         },
     )

@@ -141,6 +141,8 @@ def test_frames_without_a_face_are_counted_and_shown(tmp_path: Path) -> None:
     assert (row["no_face"], row["kept"], row["shown"]) == (3, 21, 24)
     card = (found.artifact.path / "card.md").read_text()
     assert "- 3: no face" in card and "- 26: settling" in card
+    assert "of 24 frames while a target was looked at, 21 became samples" in card
+    assert "contact-sheet.jpg` shows samples" in card and "Not shown: face, left, right" in card
 
 
 def test_one_video_without_a_face_among_good_ones_is_said(
