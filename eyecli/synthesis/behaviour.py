@@ -93,7 +93,7 @@ def draw_blinks(rng: np.random.Generator, end_ms: float) -> list[Blink]:
 
 
 def closed_lids(times: FloatArray, blinks: list[Blink]) -> FloatArray:
-    """Return how far the lids are closed, (t,): 0 open, 1 shut. They close faster than they open."""
+    """Return how far the lids are closed, (t,): 0 open, 1 shut. They close faster than open."""
     closed = np.zeros(len(times))
     for blink in blinks:
         share = (times - blink.start_ms) / (blink.end_ms - blink.start_ms)

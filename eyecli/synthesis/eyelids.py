@@ -16,8 +16,9 @@ from eyecli.synthesis.eyes import (
     mix,
     paint_eyeball,
 )
-from eyecli.synthesis.looks import Looks, Sheet, brightness, eyeball_centre
+from eyecli.synthesis.looks import Looks
 from eyecli.synthesis.portrait import LID_PLANE
+from eyecli.synthesis.sheet import Sheet, brightness, eyeball_centre
 
 # What of the sheet an eye changes, in cm from the middle of its lids' corners: sideways, up, down.
 REACH = (2.1, 2.6, 1.9)
@@ -124,7 +125,8 @@ def prepare_eye(sheet: Sheet, looks: Looks, side: Side) -> Eye:
         middle=middle,
         nose=1 if side == "right" else -1,
         per_cm=sheet.per_cm,
-        gain=SOCKET * brightness(sheet, looks, (float(middle[0]), float(middle[1]))).astype(np.float32),
+        gain=SOCKET
+        * brightness(sheet, looks, (float(middle[0]), float(middle[1]))).astype(np.float32),
         lids=looks.lids,
     )
 

@@ -9,12 +9,12 @@ import numpy as np
 from eyecli.synthesis.eyelids import paint_eye, prepare_eye
 from eyecli.synthesis.eyes import FloatArray, Side, Vector, optical_axis
 from eyecli.synthesis.head import Pose, sheet_places, to_view
-from eyecli.synthesis.looks import Looks, make_sheet
+from eyecli.synthesis.looks import Looks
 from eyecli.synthesis.portrait import Portrait
+from eyecli.synthesis.sheet import make_sheet
 
 SIDES: tuple[Side, Side] = ("left", "right")
 ROOM = 6  # shapes behind the person
-PATTERNS = 3
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import multiprocessing
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,9 +27,10 @@ from eyecli.synthesis.devices import DEVICES, Device, check_device, focal_px
 from eyecli.synthesis.eyes import FloatArray
 from eyecli.synthesis.frames import Camera, FaceRenderer
 from eyecli.synthesis.gaze_table import draw_targets
-from eyecli.synthesis.head import NECK, Pose, to_view
+from eyecli.synthesis.head import Pose, to_view
 from eyecli.synthesis.looks import Looks, draw_looks
 from eyecli.synthesis.portrait import Portrait, load_portrait
+from eyecli.synthesis.processes import in_processes
 
 LIMITS = {"subjects": (1, 999), "points": (1, 999), "stimulus_ms": (500, 60_000), "fps": (5, 120),
           "seed": (0, 2**32), "clock_offset_ms": (-2000, 2000)}  # fmt: skip
@@ -87,6 +87,11 @@ class GazeVideos:
         wanted: dict[str, Any] = json.loads(json.dumps(asdict(self)))
         del wanted["seed"]
         return wanted
+
+    def digest(self) -> str:
+        """Return a short name for what would be made."""
+        text = json.dumps([self.seed, self.parameters()], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:10]
 
 
 @dataclass(frozen=True)
@@ -221,9 +226,7 @@ def describe(name: str, plan: GazeVideos, device: Device, session: Session, look
     }
 
 
-def write_video(
-    folder: Path, number: int, plan: GazeVideos, portrait: Portrait
-) -> None:
+def write_video(folder: Path, number: int, plan: GazeVideos, portrait: Portrait) -> None:
     """Write one person's video and JSON.
 
     Parameters
@@ -257,7 +260,7 @@ def write_video(
     renderer = FaceRenderer(portrait, looks, camera, pixels)
     name = f"s{number:03d}"
     video = cv2.VideoWriter(
-        str(folder / f"{name}.mp4"), cv2.VideoWriter_fourcc(*"mp4v"), plan.fps, size
+        str(folder / f"{name}.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), plan.fps, size
     )
     if not video.isOpened():
         raise EyecliError(f"OpenCV cannot write {folder / name}.mp4", "`eyecli doctor`")
@@ -299,13 +302,18 @@ def write_gaze_videos(folder: Path, plan: GazeVideos, processes: int | None = No
         raise DataError(f"{folder} is not an empty folder", "name a new one")
     folder.mkdir(parents=True, exist_ok=True)
     portrait = load_portrait()
-    people = range(1, plan.subjects + 1)
+    work = [(folder, number, plan, portrait) for number in range(1, plan.subjects + 1)]
     processes = min(processes or usable_cores(), plan.subjects)
     if processes == 1:
-        for number in track(people, "synthesize"):
-            write_video(folder, number, plan, portrait)
+        for arguments in track(work, "synthesize"):
+            write_video(*arguments)
     else:
-        _write_in_processes(folder, people, plan, portrait, processes)
+        ended = in_processes(write_video, work, processes)
+        try:
+            for _ in track(work, "synthesize"):
+                next(ended)
+        finally:
+            ended.close()
     provenance = {
         "synthetic": True,
         "generator": __name__,
@@ -315,22 +323,6 @@ def write_gaze_videos(folder: Path, plan: GazeVideos, processes: int | None = No
     }
     text = json.dumps(provenance, indent=2) + "\n"
     (folder / "provenance.json").write_text(text, encoding="utf-8")
-
-
-def _write_in_processes(
-    folder: Path, people: Sequence[int], plan: GazeVideos, portrait: Portrait, processes: int
-) -> None:
-    # MediaPipe's threads, where it ran, do not survive a fork.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, context) as pool:
-        work = [pool.submit(write_video, folder, number, plan, portrait) for number in people]
-        try:
-            done = as_completed(work)
-            for _ in track(people, "synthesize"):
-                next(done).result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
 
 
 def _rounded(values: Any) -> Any:

@@ -7,14 +7,14 @@ right, z from the screen to the viewer) is this, turned by half about y: `to_vie
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from eyecli.synthesis.eyes import FloatArray
-from eyecli.synthesis.looks import Sheet
+from eyecli.synthesis.sheet import CELL, Sheet
 
-CELL = 8
 # Where a head turns on its neck, cm from the middle between the eyes.
 NECK = np.array([0.0, -10.0, -9.0])
 # The depth of the face bends rays little: each round leaves a fifth of the error.
@@ -57,7 +57,7 @@ class Pose:
         return self.rotation().T @ (point - self.position())
 
 
-def to_view(point: FloatArray) -> FloatArray:
+def to_view(point: Sequence[float] | FloatArray) -> FloatArray:
     """Turn a point of the world into the camera's view, or back: (..., 3)."""
     return np.asarray(point) * (-1, 1, -1)
 

@@ -32,7 +32,8 @@ LIDS: dict[Side, tuple[tuple[int, ...], tuple[int, ...]]] = {
 }
 IRISES = (468, 473)
 OVAL = (10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
-        152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109)  # fmt: skip
+        152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67,
+        109)  # fmt: skip
 LIPS = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146)
 BROWS = ((70, 63, 105, 66, 107, 55, 65, 52, 53, 46), (300, 293, 334, 296, 336, 285, 295, 282, 283,
          276))  # fmt: skip
@@ -51,7 +52,8 @@ class Portrait:
     image
         (h, w, 3) uint8, RGB.
     person, skin, hair, lips, brows, beard
-        (h, w) float32 in 0..1: what a pixel belongs to; `beard` is where one would grow.
+        (h, w) float32 in 0..1: what a pixel belongs to. `beard` is where one would grow; `hair`
+        goes on into the background, so that its edge is dyed too.
     depth
         (h, w) float32, cm towards the camera from the plane of the eyeballs' centres.
     lids
@@ -107,9 +109,9 @@ def load_portrait() -> Portrait:
     per_cm = float(np.linalg.norm(points[IRISES[1], :2] - points[IRISES[0], :2])) / INTEROCULAR
     person = _person(image, mask)
     lips = _filled(points, LIPS, image.shape, 1.0)
-    skin, hair = _skin_and_hair(image, person, points)
+    skin, hair = _skin_and_hair(image, points)
     return Portrait(
-        image=image,
+        image=_without_rim(image, person),
         person=person,
         skin=skin * (1 - lips),
         hair=hair,
@@ -162,8 +164,19 @@ def _person(image: np.ndarray, likely: FloatArray) -> FloatArray:
     _, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
     mask = (labels == 1 + stats[1:, cv2.CC_STAT_AREA].argmax()).astype(np.uint8)
     mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8))
-    soft = cv2.GaussianBlur(cv2.erode(mask, np.ones((3, 3), np.uint8)).astype(np.float32), (0, 0), 1)
-    return soft
+    return cv2.GaussianBlur(
+        cv2.erode(mask, np.ones((3, 3), np.uint8)).astype(np.float32), (0, 0), 1
+    )
+
+
+def _without_rim(image: np.ndarray, person: FloatArray) -> np.ndarray:
+    """Let the person's colours go on past their edge: no rim of the old background shows."""
+    import cv2
+
+    core = (person > 0.9).astype(np.float32)
+    weight = cv2.GaussianBlur(core, (0, 0), 3)[..., None] + 1e-4
+    spread = cv2.GaussianBlur(image * core[..., None], (0, 0), 3) / weight
+    return np.rint(spread + (image - spread) * core[..., None]).clip(0, 255).astype(np.uint8)
 
 
 def _filled(
@@ -176,9 +189,7 @@ def _filled(
     return cv2.GaussianBlur(mask, (0, 0), soft)
 
 
-def _skin_and_hair(
-    image: np.ndarray, person: FloatArray, points: FloatArray
-) -> tuple[FloatArray, FloatArray]:
+def _skin_and_hair(image: np.ndarray, points: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Tell skin by its colour in and around the face; call hair what else is above the chin."""
     import cv2
 
@@ -196,7 +207,7 @@ def _skin_and_hair(
     alike = cv2.morphologyEx(alike, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8))
     skin = cv2.GaussianBlur(np.maximum(alike, face).astype(np.float32), (0, 0), 1.3)
     above = ((points[CHIN, 1] - 20 - rows) / 8).clip(0, 1)
-    return skin, person * (1 - skin) * above
+    return skin, (1 - skin) * above
 
 
 def _beard(points: FloatArray, shape: tuple[int, ...]) -> FloatArray:
@@ -228,7 +239,9 @@ def _depth(points: FloatArray, per_cm: float, shape: tuple[int, ...]) -> FloatAr
     rows, columns = np.mgrid[: shape[0] : step, : shape[1] : step] + (step - 1) / 2
     places = np.stack([columns.ravel(), rows.ravel()], axis=1) / per_cm
     coarse = surface(places).reshape(rows.shape).clip(FAR_BEHIND, None).astype(np.float32)
-    outside = np.hypot(*((np.stack([columns, rows]) - centre[:, None, None]) / reach[:, None, None]))
+    outside = np.hypot(
+        *((np.stack([columns, rows]) - centre[:, None, None]) / reach[:, None, None])
+    )
     coarse += (FAR_BEHIND - coarse) * ((outside - 0.7) / 0.5).clip(0, 1).astype(np.float32)
     full = cv2.resize(coarse, shape[1::-1], interpolation=cv2.INTER_CUBIC)
     return cv2.GaussianBlur(full, (0, 0), 3)
