@@ -11,7 +11,7 @@ from eyecli.synthesis.eyes import FloatArray, Side, Vector, optical_axis
 from eyecli.synthesis.head import Pose, sheet_places, to_view
 from eyecli.synthesis.looks import Looks
 from eyecli.synthesis.portrait import Portrait
-from eyecli.synthesis.sheet import make_sheet
+from eyecli.synthesis.sheet import CELL, make_sheet
 
 SIDES: tuple[Side, Side] = ("left", "right")
 ROOM = 6  # shapes behind the person
@@ -119,21 +119,35 @@ class FaceRenderer:
             patch = paint_eye(eye, axis, eye_in_head, np.array(self.looks.lamp), closed)
             face[eye.rows, eye.columns] = np.rint(patch.clip(0, 1) * 255)
         places = sheet_places(self.sheet, pose, self.camera.size, self.camera.focal_px)
-        image = cv2.remap(face, *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        cover = cv2.remap(self.sheet.person, *places, cv2.INTER_LINEAR)
-        image = cv2.blendLinear(image, self.room, cover, 1 - cover)
-        if self.camera.blur_px > 0:
-            image = cv2.GaussianBlur(image, (0, 0), self.camera.blur_px)
+        part = self._part_of_person(*places)
+        columns, rows = places[0][part], places[1][part]
+        image = cv2.remap(face, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        cover = cv2.remap(self.sheet.person, columns, rows, cv2.INTER_LINEAR)
+        image = cv2.blendLinear(image, self.room[part], cover, 1 - cover)
+        whole = self.room.copy()
+        whole[part] = cv2.GaussianBlur(image, (0, 0), self.camera.blur_px)
         # Drawing noise anew costs more than all the rest: another cut of one field is taken.
         row, column = self.rng.integers(0, 64, 2)
         width, height = self.camera.size
         noise = self._noise[row : row + height, column : column + width]
-        image = cv2.addWeighted(image, gain, noise, 1.0, 0, dtype=cv2.CV_8U)
+        image = cv2.addWeighted(whole, gain, noise, 1.0, 0, dtype=cv2.CV_8U)
         quality = int(np.clip(round(self.camera.quality + self.rng.normal(0, 3)), 30, 100))
         _, code = cv2.imencode(
             ".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), (cv2.IMWRITE_JPEG_QUALITY, quality)
         )
         return cv2.imdecode(code, cv2.IMREAD_COLOR)
+
+    def _part_of_person(self, columns: FloatArray, rows: FloatArray) -> tuple[slice, slice]:
+        """Return the rows and columns of a frame outside which nothing but the room is seen."""
+        import cv2
+
+        sparse = (np.ascontiguousarray(places[::CELL, ::CELL]) for places in (columns, rows))
+        seen = cv2.remap(self.sheet.person, *sparse, cv2.INTER_LINEAR) > 0
+        down, across = (np.flatnonzero(seen.any(axis=axis)) * CELL for axis in (1, 0))
+        return (
+            slice(max(0, down[0] - CELL), down[-1] + 2 * CELL),
+            slice(max(0, across[0] - CELL), across[-1] + 2 * CELL),
+        )
 
 
 def draw_room(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
