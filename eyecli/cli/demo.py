@@ -15,13 +15,13 @@ app = typer.Typer(add_completion=False)
 SCREEN = ("--screen-px", "1366x768", "--screen-cm", "34.4x19.3", "--distance-cm", "60")
 # Few people and few epochs: a demonstration of the chain, not of what the model can do.
 STEPS = (
-    ("fetch", "sample", "gaze"),
+    ("fetch", "sample", "gaze-eyes"),
     ("preprocess", "gaze", "source/gaze", "--split", "kfold:4", *SCREEN),
     ("train", "gaze", "--epochs", "20"),
     ("evaluate",),
     ("export", "coreml", "--fold", "0"),
     ("check-ane",),
-    ("fetch", "sample", "gaze", "--subjects", "1", "--points", "9", "--frames", "8",
+    ("fetch", "sample", "gaze-eyes", "--subjects", "1", "--points", "9", "--frames", "8",
      "--seed", "1", "--name", "new-user"),
     ("calibrate", "user", "source/gaze/new-user", "--fold", "0", "--user", "new-user"),
     ("export", "coreml", "head/gaze/new-user"),

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from eyecli.cli.contract import Result, Shell, command, group, published
+from eyecli.cli.samples import make_sample
 from eyecli.errors import DataError, UsageError, suggest
+
+if TYPE_CHECKING:
+    from eyecli.synthesis.gaze_videos import GazeVideos
 
 app = group("Bring raw data into the workspace.")
 Name = Annotated[str | None, typer.Option(help="Third part of the reference.")]
-SAMPLES = ("gaze",)
+SAMPLES = ("gaze", "gaze-eyes")
 
 
 @command(app, "path")
@@ -39,57 +41,64 @@ def path(
 @command(app, "sample")
 def sample(
     shell: Shell,
-    task: Annotated[str, typer.Argument(help="gaze: rendered eyes of several people.")],
+    task: Annotated[
+        str, typer.Argument(help="gaze: face videos; gaze-eyes: rendered eye crops, in seconds.")
+    ],
     folder: Annotated[
         Path | None, typer.Option(help="Where the files go; samples/ in the workspace by default.")
     ] = None,
     subjects: Annotated[int, typer.Option(help="People to render.")] = 8,
-    points: Annotated[int, typer.Option(help="Targets a person looks at.")] = 25,
-    frames: Annotated[int, typer.Option(help="Frames a target.")] = 4,
+    points: Annotated[
+        int | None,
+        typer.Option(help="Targets a person looks at: 13 by default, 25 for gaze-eyes."),
+    ] = None,
+    frames: Annotated[
+        int | None, typer.Option(help="Frames a target, for gaze-eyes: 4 by default.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the people and the targets.")] = 0,
     name: Name = None,
 ) -> Result:
     """Small generated data to try a task with: made here, without a network."""
     if task not in SAMPLES:
         raise UsageError(f"no sample for '{task}'", suggest(task, SAMPLES))
+    if task == "gaze":
+        if frames is not None:
+            raise UsageError(
+                "--frames is for gaze-eyes: face videos have 15 frames a second",
+                "`eyecli synthesize gaze --stimulus-ms ... --fps ...` makes others",
+            )
+        from eyecli.synthesis.gaze_videos import GazeVideos
+
+        plan = GazeVideos(subjects=subjects, points=13 if points is None else points, seed=seed)
+        return fetch_videos(shell, plan, folder, name)
+    points, frames = 25 if points is None else points, 4 if frames is None else frames
     target = folder or shell.workspace / "samples" / f"{task}-{subjects}-{points}-{frames}-{seed}"
     if shell.dry_run:
         line = f"{subjects * points * frames} samples would be written to {target}"
         return Result([line], {"samples": subjects * points * frames, "folder": str(target)})
     shell.open(create=True)
-    _render(target, subjects, points, frames, seed)
-    return fetch_folder(shell, target, "image-table", name, "CC0-1.0", synthetic=True)
-
-
-def _render(target: Path, subjects: int, points: int, frames: int, seed: int) -> None:
-    """Write the sample, whole or not at all, unless it is there."""
     from eyecli.synthesis.gaze_table import write_gaze_table
 
     wanted = {"subjects": subjects, "points": points, "frames": frames}
-    if _holds(target, wanted, seed):
-        return
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise DataError(
-            f"{target} is not empty and does not hold this sample", "name another --folder"
-        )
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=".sample-", dir=target.parent) as temporary:
-        write_gaze_table(Path(temporary, "data"), subjects, points, frames, seed)
-        try:
-            Path(temporary, "data").replace(target)
-        except OSError:
-            # Another job was faster, with the same sample.
-            if not _holds(target, wanted, seed):
-                raise
+    make_sample(
+        target, wanted, seed, lambda data: write_gaze_table(data, subjects, points, frames, seed)
+    )
+    return fetch_folder(shell, target, "image-table", name, "CC0-1.0", synthetic=True)
 
 
-def _holds(target: Path, wanted: dict[str, int], seed: int) -> bool:
-    """Say whether a folder holds the sample of these parameters."""
-    try:
-        found = json.loads((target / "provenance.json").read_bytes())
-        return bool(found["seed"] == seed and wanted.items() <= found["parameters"].items())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return False
+def fetch_videos(shell: Shell, plan: GazeVideos, folder: Path | None, name: str | None) -> Result:
+    """Make face videos and fetch them, or with ``--dry-run`` say how many."""
+    from eyecli.synthesis.gaze_videos import write_gaze_videos
+
+    plan.check()
+    target = folder or shell.workspace / "samples" / f"gaze-videos-{plan.digest()}"
+    if shell.dry_run:
+        count = plan.subjects * plan.frames()
+        line = f"{plan.subjects} videos of {plan.frames()} frames would be written to {target}"
+        return Result([line], {"videos": plan.subjects, "frames": count, "folder": str(target)})
+    shell.open(create=True)
+    make_sample(target, plan.parameters(), plan.seed, lambda data: write_gaze_videos(data, plan))
+    return fetch_folder(shell, target, "face-sessions", name, "CC0-1.0", synthetic=True)
 
 
 def fetch_folder(

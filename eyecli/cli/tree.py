@@ -16,6 +16,7 @@ from eyecli.cli.configuration import check_config
 COMMANDS = {
     "demo": ("eyecli.cli.demo", "Run the whole chain on a small generated sample.", "Start"),
     "fetch": ("eyecli.cli.fetch", "Bring raw data into the workspace.", "Stages"),
+    "synthesize": ("eyecli.cli.synthesize", "Make data with exact labels.", "Stages"),
     "preprocess": ("eyecli.cli.preprocess", "Raw data to prepared arrays and a split.", "Stages"),
     "train": ("eyecli.cli.train", "Prepared arrays to a model and its predictions.", "Stages"),
     "calibrate": ("eyecli.cli.calibrate", "Fit a model to one user.", "Stages"),

@@ -191,15 +191,18 @@ def _mirror(point: Vector) -> Vector:
     return -point[0], point[1], point[2]
 
 
-def _bump(distance: FloatArray, width: FloatArray | float) -> FloatArray:
+def bump(distance: FloatArray, width: FloatArray | float) -> FloatArray:
+    """Return a Gaussian of height 1 about 0."""
     return np.exp(-((distance / width) ** 2))
 
 
-def _tint(tone: FloatArray, colour: Vector) -> FloatArray:
+def tint(tone: FloatArray, colour: Vector) -> FloatArray:
+    """Colour a map of brightness: (h, w) to (h, w, 3)."""
     return tone[..., None] * np.array(colour, np.float32)
 
 
-def _mix(under: FloatArray, over: FloatArray | Vector, cover: FloatArray) -> FloatArray:
+def mix(under: FloatArray, over: FloatArray | Vector, cover: FloatArray) -> FloatArray:
+    """Lay a colour or picture over another, where `cover` (h, w) is 1."""
     return under + (np.asarray(over, np.float32) - under) * cover[..., None]
 
 
@@ -227,29 +230,29 @@ def _paint(p: Person, shot: Shot, axis: FloatArray, light: FloatArray, size: int
         1 - 0.2 * along
     )
     opening = inside(np.minimum(upper - y, y - lower)) * (arch > 0)
-    eye = _eyeball(p, axis, light, x, y, inside)
-    eye = _mix(eye, CARUNCLE, 0.8 * _bump(along - 1, 0.16))
+    eye = paint_eyeball(p, axis, light, x, y, inside)
+    eye = mix(eye, CARUNCLE, 0.8 * bump(along - 1, 0.16))
     eye *= (0.55 + 0.45 * ((upper - y) / 0.28).clip(0, 1))[..., None]  # the upper lid's shadow
 
     waves = np.sin(2.1 * x + 1.3 * y + p.phases[3]) + np.sin(5.3 * y - 3.7 * x + p.phases[4])
-    crease = _bump(y - upper - 0.28 - 0.12 * arch, 0.09) * (1 - (along / 1.15) ** 2).clip(0, 1)
-    socket = _bump(x - 0.42 * p.lid_width, 0.5) * _bump(y - 0.55, 0.75)
-    bag = _bump(y - lower + 0.38 + 0.1 * arch, 0.14) * arch
+    crease = bump(y - upper - 0.28 - 0.12 * arch, 0.09) * (1 - (along / 1.15) ** 2).clip(0, 1)
+    socket = bump(x - 0.42 * p.lid_width, 0.5) * bump(y - 0.55, 0.75)
+    bag = bump(y - lower + 0.38 + 0.1 * arch, 0.14) * arch
     tone = 1 + 0.02 * waves - 0.28 * crease - 0.22 * socket - 0.1 * bag
-    image = _tint(tone, p.skin)
+    image = tint(tone, p.skin)
     arc = y - p.brow_height - 0.22 * (1 - (x / 1.6) ** 2) - 0.05 * x
     hairs = 0.88 + 0.07 * (np.sin(37 * x + 9 * y + p.phases[5]) + np.sin(23 * x - 14 * y))
     ends = ((1.9 - x) / 0.5).clip(0, 1) * ((x + 2.4) / 1.2).clip(0, 1)
-    brow = p.brow_strength * hairs * _bump(arc, 0.27 * (0.4 + 0.6 * ends)) * ends
-    image = _mix(image, p.hair, brow)
-    image = _mix(image, eye, opening)
-    lashes = (0.85 * _bump(y - upper, 0.075) + 0.3 * _bump(y - lower, 0.05)) * arch**0.4
-    image = _mix(image, LASHES, lashes.clip(0, 1))
+    brow = p.brow_strength * hairs * bump(arc, 0.27 * (0.4 + 0.6 * ends)) * ends
+    image = mix(image, p.hair, brow)
+    image = mix(image, eye, opening)
+    lashes = (0.85 * bump(y - upper, 0.075) + 0.3 * bump(y - lower, 0.05)) * arch**0.4
+    image = mix(image, LASHES, lashes.clip(0, 1))
     # The face is flat to the lamp, but for a fall-off across it.
     return image * (shot.gain * (0.9 + 0.13 * (light[0] * x + light[1] * y)))[..., None]
 
 
-def _eyeball(
+def paint_eyeball(
     p: Person,
     axis: FloatArray,
     light: FloatArray,
@@ -257,21 +260,38 @@ def _eyeball(
     y: FloatArray,
     inside: Callable[[FloatArray], FloatArray],
 ) -> FloatArray:
-    """Colour of the sphere's front: sclera, iris, pupil and glint."""
+    """Colour of the sphere's front: sclera, iris, pupil and glint.
+
+    Parameters
+    ----------
+    p
+        Sizes and colours of the eye.
+    axis, light
+        (3,) unit vectors of the optical axis and to the lamp: image right, up, to the camera.
+    x, y
+        (h, w) places in cm from the eyeball's centre, image right and up.
+    inside
+        Share of a pixel that lies inside an edge, from the depth in cm.
+
+    Returns
+    -------
+    ndarray of shape (h, w, 3)
+        RGB in 0..1.
+    """
     flat = x**2 + y**2
     z = np.sqrt((p.eyeball_radius**2 - flat).clip(0.04, None))
     depth = x * axis[0] + y * axis[1] + z * axis[2]
     off_axis = np.sqrt((flat + z**2 - depth**2).clip(0, None))  # distance from the optical axis
     lit = (x * light[0] + y * light[1] + z * light[2]) / p.eyeball_radius
-    image = _tint(0.66 + 0.34 * lit.clip(0, 1), SCLERA)
+    image = tint(0.66 + 0.34 * lit.clip(0, 1), SCLERA)
 
     around = np.arctan2(y - axis[1] * depth, x - axis[0] * depth)
     streaks = sum(np.cos(k * around + p.phases[i]) for i, k in enumerate((9, 14, 23)))
-    rim = 1 - 0.55 * _bump(off_axis - p.iris_radius, 0.1)
-    inner = 0.3 * _bump(off_axis - p.pupil_radius, 0.12)
-    iris = _tint(rim * (1 + 0.07 * streaks) + inner, p.iris)
-    image = _mix(image, iris, inside(p.iris_radius - off_axis))
-    image = _mix(image, PUPIL, inside(p.pupil_radius - off_axis))
+    rim = 1 - 0.55 * bump(off_axis - p.iris_radius, 0.1)
+    inner = 0.3 * bump(off_axis - p.pupil_radius, 0.12)
+    iris = tint(rim * (1 + 0.07 * streaks) + inner, p.iris)
+    image = mix(image, iris, inside(p.iris_radius - off_axis))
+    image = mix(image, PUPIL, inside(p.pupil_radius - off_axis))
 
     # Mirrored by the cornea half way between lamp and camera. The cornea's own movement, which
     # takes a real glint along by about half the iris's way, is left out.
@@ -279,4 +299,4 @@ def _eyeball(
     spot = CORNEA_RADIUS * halfway[:2] / np.linalg.norm(halfway)
     glint = inside(0.07 - np.hypot(x - spot[0], y - spot[1]))
     on_cornea = 0.35 + 0.65 * inside(p.iris_radius - off_axis)
-    return _mix(image, WHITE, 0.9 * glint * on_cornea)
+    return mix(image, WHITE, 0.9 * glint * on_cornea)

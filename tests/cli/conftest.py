@@ -18,7 +18,7 @@ from eyecli.cli.main import run
 from eyecli.workspace.references import resolve
 
 CHAIN = {
-    "fetch": "fetch sample gaze --subjects 4 --points 4 --frames 1",
+    "fetch": "fetch sample gaze-eyes --subjects 4 --points 4 --frames 1",
     "preprocess": "preprocess gaze --split kfold:4",
     "train": "train gaze --epochs 1",
     "evaluate": "evaluate",

@@ -327,7 +327,7 @@ def test_a_read_only_workspace_can_be_read(read_only: Path) -> None:
         ("evaluate", "--calibration-points", "2"),
         ("check-ane", "--force"),
         ("workspace", "alias", "model/gaze", "production"),
-        ("fetch", "sample", "gaze", "--subjects", "1", "--points", "1", "--frames", "1"),
+        ("fetch", "sample", "gaze-eyes", "--subjects", "1", "--points", "1", "--frames", "1"),
     ],
 )
 def test_a_read_only_workspace_is_not_written(read_only: Path, words: tuple[str, ...]) -> None:
@@ -393,7 +393,7 @@ def test_a_workspace_in_the_data_is_not_data(data: Path) -> None:
 
 def test_a_workspace_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
     name = os.fsdecode(b"x\xff")
-    done = eyecli_process("fetch", "sample", "gaze", "--workspace", name, cwd=tmp_path)
+    done = eyecli_process("fetch", "sample", "gaze-eyes", "--workspace", name, cwd=tmp_path)
     refused(done, 2, "is not UTF-8")
     assert not list(tmp_path.iterdir())
 

@@ -114,7 +114,7 @@ def test_json_is_the_manifest(chain: Chain, stage: str) -> None:
 
 def test_calibration_from_images_is_found_again_without_the_model(copy: Chain) -> None:
     sample = copy.folder / "calibration"
-    made = ("fetch", "sample", "gaze", "--subjects", "1", "--points", "12", "--seed", "3")
+    made = ("fetch", "sample", "gaze-eyes", "--subjects", "1", "--points", "12", "--seed", "3")
     assert eyecli_process(*made, "--folder", sample, "--name", "new", cwd=copy.folder).code == 0
     words = ("calibrate", "user", sample, "--fold", "0")
     first = eyecli_process(*words, cwd=copy.folder)

@@ -39,7 +39,7 @@ TRIED = [
     ("eyecli train gaze --split split/", {"split/gaze@v1"}, {"split/gaze@of-123"}),
     ("eyecli workspace show --workspace other ", {"model/gaze@v3"}, {"model/gaze@v2"}),
     ("eyecli export coreml ", {"head/gaze/eve@v1", "model/gaze@v2"}, {"prepared/gaze@v1"}),
-    ("eyecli fetch sample ", {"gaze"}, {"table.csv", "--points"}),
+    ("eyecli fetch sample ", {"gaze", "gaze-eyes"}, {"table.csv", "--points"}),
     ("eyecli fetch path ", {"table.csv"}, {"--layout"}),
     ("eyecli schema ", {"eye-crops", "image-table"}, {"table.csv"}),
     ("eyecli config show ", {"train", "doctor"}, {"table.csv"}),

@@ -63,13 +63,13 @@ def test_each_source_beats_the_next_and_says_where_it_stands(
     wanted = {"value": 5, "origin": "EYECLI_FETCH_SAMPLE_SUBJECTS"}
     assert shown(eyecli)["subjects"] == wanted
     # What is shown is what is done: 5 subjects, 3 points, 4 frames.
-    assert eyecli("fetch", "sample", "gaze").out.startswith("60 samples")
-    assert eyecli("fetch", "sample", "gaze", "--subjects", "1").out.startswith("12 samples")
+    assert eyecli("fetch", "sample", "gaze-eyes").out.startswith("60 samples")
+    assert eyecli("fetch", "sample", "gaze-eyes", "--subjects", "1").out.startswith("12 samples")
 
 
 def test_the_file_may_be_named_before_the_command(eyecli: Call, tmp_path: Path) -> None:
     (tmp_path / "a b.toml").write_text("[fetch.sample]\nsubjects = 1\n")
-    done = eyecli("--config", "a b.toml", "fetch", "sample", "gaze", "--dry-run")
+    done = eyecli("--config", "a b.toml", "fetch", "sample", "gaze-eyes", "--dry-run")
     assert done.out.startswith("100 samples")
 
 
@@ -271,7 +271,7 @@ def test_a_manifest_of_another_command_is_refused(chain: Chain, eyecli: Call) ->
 
 def test_a_manifest_of_prepared_data_names_its_sources(copy: Chain, eyecli: Call) -> None:
     place = ("--workspace", copy.root)
-    sample = ("fetch", "sample", "gaze", "--subjects", "4", "--points", "4", "--frames", "1")
+    sample = ("fetch", "sample", "gaze-eyes", "--subjects", "4", "--points", "4", "--frames", "1")
     later = eyecli(*sample, "--seed", "5", *place).ref
     assert later == "source/gaze@v2"
     prepare = ("preprocess", "gaze", *place)
@@ -317,7 +317,7 @@ def test_a_manifest_of_a_fold_trains_that_fold(chain: Chain, eyecli: Call) -> No
 
 def test_an_external_evaluation_is_made_again(copy: Chain) -> None:
     run = functools.partial(eyecli_process, cwd=copy.folder)
-    sample = "fetch sample gaze --subjects 4 --points 4 --frames 1 --seed 5"
+    sample = "fetch sample gaze-eyes --subjects 4 --points 4 --frames 1 --seed 5"
     assert run(*sample.split()).code == 0
     assert run("preprocess", "gaze").ref == "prepared/gaze@v2"
     external = ("--on", "prepared/gaze@v2", "--fold", "1", "--other-people", "rendered  anew")

@@ -165,7 +165,7 @@ def test_a_reader_that_leaves_early_is_no_error(chain: Chain) -> None:
 
 
 def test_ctrl_c_ends_with_130_and_nothing_half_done(tmp_path: Path) -> None:
-    words = ["fetch", "sample", "gaze", "--subjects", "300", "--frames", "9", "--folder", "data/x"]
+    words = ["fetch", "sample", "gaze-eyes", "--subjects", "300", "--frames", "9", "--folder", "data/x"]
     process = subprocess.Popen([sys.executable, "-m", "eyecli", *words], cwd=tmp_path,
                                env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                text=True, preexec_fn=hear_ctrl_c)  # fmt: skip
@@ -176,13 +176,13 @@ def test_ctrl_c_ends_with_130_and_nothing_half_done(tmp_path: Path) -> None:
     out, err = process.communicate()
     assert (process.returncode, out, err.strip()) == (130, "", "interrupted")
     assert list((tmp_path / "data").iterdir()) == []
-    done = eyecli_process("fetch", "sample", "gaze", "--subjects", "1", "--points", "2",
+    done = eyecli_process("fetch", "sample", "gaze-eyes", "--subjects", "1", "--points", "2",
                           "--frames", "1", "--folder", "data/x", cwd=tmp_path)  # fmt: skip
     assert done.ref == "source/gaze@v1"
 
 
 def test_a_sample_is_not_taken_for_another(eyecli: Call, tmp_path: Path) -> None:
-    words = ("fetch", "sample", "gaze", "--points", "1", "--frames", "1", "--folder", "data")
+    words = ("fetch", "sample", "gaze-eyes", "--points", "1", "--frames", "1", "--folder", "data")
     first = eyecli(*words, "--subjects", "1")
     assert eyecli(*words, "--subjects", "1").ref == first.ref
     for other in (("--subjects", "2"), ("--subjects", "1", "--seed", "1")):
@@ -193,7 +193,7 @@ def test_a_sample_is_not_taken_for_another(eyecli: Call, tmp_path: Path) -> None
 
 def dry_run(folder: Path, *words: str, env: dict[str, str] | None = None) -> str:
     """Return the number of samples that ``fetch sample --dry-run`` would make."""
-    done = eyecli_process("fetch", "sample", "gaze", "--dry-run", *words, cwd=folder, env=env)
+    done = eyecli_process("fetch", "sample", "gaze-eyes", "--dry-run", *words, cwd=folder, env=env)
     assert done.code == 0, done.err
     return done.out.split()[0]
 
@@ -240,7 +240,7 @@ def test_a_wrong_eyecli_toml_is_refused_with_its_place(
 ) -> None:
     (tmp_path / "eyecli-workspace").mkdir()
     (tmp_path / "eyecli-workspace/eyecli.toml").write_bytes(text.encode(errors="surrogateescape"))
-    done = eyecli("fetch", "sample", "gaze", "--dry-run")
+    done = eyecli("fetch", "sample", "gaze-eyes", "--dry-run")
     assert (done.code, done.out) == (2, "")
     first, *rest = done.complaint
     assert message in first
@@ -314,7 +314,7 @@ def test_a_full_stdout_is_no_traceback(chain: Chain) -> None:
         ("preprocess", "gaze", "--table", ""), ("evaluate", "--on", ""),
         ("fetch", "path", ""), ("workspace", "ls", "--workspace", ""),
         ("workspace", "ls", "--config", ""), ("workspace", "ls", "--config="),
-        ("compare", "model/gaze", ""), ("fetch", "sample", "gaze", "--folder", ""),
+        ("compare", "model/gaze", ""), ("fetch", "sample", "gaze-eyes", "--folder", ""),
     ],
 )  # fmt: skip
 def test_an_empty_argument_is_an_error(eyecli: Call, words: tuple[str, ...]) -> None:

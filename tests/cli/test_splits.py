@@ -27,7 +27,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from eyecli.cli.main import run
 
     folder = tmp_path_factory.mktemp("sample")
-    words = "fetch sample gaze --subjects 4 --points 2 --frames 1 --workspace"
+    words = "fetch sample gaze-eyes --subjects 4 --points 2 --frames 1 --workspace"
     assert run([*words.split(), str(folder / "workspace")]) == 0
     (made,) = (folder / "workspace" / "samples").iterdir()
     return Path(made)

@@ -27,7 +27,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace with the data of two folds."""
     folder = tmp_path_factory.mktemp("prepared")
     for command in (
-        "fetch sample gaze --subjects 4 --points 4 --frames 2",
+        "fetch sample gaze-eyes --subjects 4 --points 4 --frames 2",
         "preprocess gaze --split kfold:2",
     ):
         done = eyecli_process(*command.split(), cwd=folder)

@@ -18,7 +18,7 @@ from conftest import Chain
 from shell import Done, environment, eyecli_process
 
 Call = Callable[..., Done]
-SAMPLE = ("fetch", "sample", "gaze", "--subjects", "1", "--points", "1")
+SAMPLE = ("fetch", "sample", "gaze-eyes", "--subjects", "1", "--points", "1")
 
 
 def refused(done: Done, code: int, *words: str) -> None:
@@ -144,7 +144,7 @@ def test_gc_lists_and_removes(eyecli: Call, two: list[str]) -> None:
 
 
 def test_rehash_names_what_changed_in_secret(eyecli: Call, two: list[str]) -> None:
-    folder = Path("eyecli-workspace/samples/gaze-1-1-1-0").absolute()
+    folder = Path("eyecli-workspace/samples/gaze-eyes-1-1-1-0").absolute()
     path = folder / "provenance.json"
     stat = path.stat()
     path.write_bytes(b" " * stat.st_size)
