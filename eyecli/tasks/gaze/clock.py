@@ -14,6 +14,8 @@ LATENCY_MS = 220.0
 REACH_MS, STEP_MS = 1000.0, 10.0
 # Below these there is nothing to tell a lag by.
 LEAST_STEPS, LEAST_EXPLAINED, LEAST_RISE = 4, 0.25, 0.1
+# So near the best, in its rise above the median, a lag is as good.
+LEVEL = 0.02
 
 
 def estimate_lag(
@@ -55,9 +57,15 @@ def estimate_lag(
                           for lag in lags])  # fmt: skip
     best = int(explained.argmax())
     rise = explained[best] - np.median(explained)
-    if not 0 < best < len(lags) - 1 or explained[best] < LEAST_EXPLAINED or rise < LEAST_RISE:
+    if explained[best] < LEAST_EXPLAINED or rise < LEAST_RISE:
         return None
-    return float(lags[best] + STEP_MS * _vertex(*explained[best - 1 : best + 2]))
+    if explained[[0, -1]].max() >= explained[best] - LEVEL * rise:
+        return None  # it lies beyond what is tried
+    # Frames are far apart: between two of them all lags explain the same. The middle is meant.
+    top = explained >= explained[best] - LEVEL * rise
+    low = best - int(np.argmin(top[best::-1])) + 1
+    high = best + int(np.argmin(top[best:])) - 1
+    return float(lags[low] + lags[high]) / 2
 
 
 def _explained(
@@ -69,9 +77,3 @@ def _explained(
     target = target - target.mean(axis=0)
     whole = float((target**2).sum())
     return float(((basis.T @ target) ** 2).sum()) / whole if whole > 0 else 0.0
-
-
-def _vertex(before: float, peak: float, after: float) -> float:
-    """Place of a parabola's vertex, in steps from its middle point."""
-    bend = before - 2 * peak + after
-    return 0.5 * (before - after) / bend if bend < 0 else 0.0
