@@ -41,8 +41,9 @@ def test_a_lag_is_found(lag: float, rate: float) -> None:
         found = estimate_lag(*face_of(rng, stimuli, lag, rate), stimuli)
         assert found is not None
         errors.append(found - lag)
-    assert np.abs(errors).max() < 50
-    assert abs(np.mean(errors)) < 15
+    # Between two frames nothing tells when the eyes moved.
+    assert np.abs(errors).max() < 35 + 500 / rate
+    assert abs(np.mean(errors)) < 10 + 150 / rate
 
 
 def test_a_face_that_does_not_follow_tells_nothing() -> None:
