@@ -1,0 +1,1 @@
+"""Signals of gaze and eye movements: how good the recorded data are."""
