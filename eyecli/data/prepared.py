@@ -110,6 +110,8 @@ def read_table(path: Path) -> pd.DataFrame:
         "subject",
         "parent",
         "session",
+        "device",
+        "orientation",
         "point",
         "files",
         "part",
