@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
 def rms_s2s(
@@ -108,13 +109,14 @@ def bcea(position: np.ndarray, proportion: float = 0.68) -> float:
     return float(-2 * math.log1p(-proportion) * math.pi * axes.prod() / (len(known) - 1))
 
 
-def data_loss(kept: np.ndarray, expected: np.ndarray) -> np.ndarray:
+def data_loss(kept: ArrayLike, expected: ArrayLike) -> np.ndarray:
     """Share of the expected samples that are missing or invalid.
 
     Parameters
     ----------
     kept, expected
-        Numbers of samples, of one shape; the expected ones include those that were never delivered.
+        Numbers of samples; the expected ones include those that were never
+        delivered. Shapes are broadcast.
 
     Returns
     -------
@@ -128,7 +130,7 @@ def data_loss(kept: np.ndarray, expected: np.ndarray) -> np.ndarray:
     return 1 - _ratio(kept, expected)
 
 
-def effective_rate(kept: np.ndarray, seconds: np.ndarray) -> np.ndarray:
+def effective_rate(kept: ArrayLike, seconds: ArrayLike) -> np.ndarray:
     """Valid samples a second.
 
     Parameters
@@ -136,7 +138,7 @@ def effective_rate(kept: np.ndarray, seconds: np.ndarray) -> np.ndarray:
     kept
         Numbers of valid samples.
     seconds
-        How long they were recorded, of the same shape.
+        How long they were recorded; shapes are broadcast.
 
     Returns
     -------
@@ -155,6 +157,6 @@ def _known(position: np.ndarray) -> np.ndarray:
     return position[np.isfinite(position).all(axis=1)]
 
 
-def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    part, whole = np.broadcast_arrays(np.asarray(part, float), np.asarray(whole, float))
-    return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
+def _ratio(part: ArrayLike, whole: ArrayLike) -> np.ndarray:
+    a, b = np.broadcast_arrays(np.asarray(part, float), np.asarray(whole, float))
+    return np.divide(a, b, out=np.full(a.shape, np.nan), where=b > 0)

@@ -21,7 +21,7 @@ from eyecli.evaluation.stage import EvaluateSettings
 from eyecli.evaluation.units import units_of
 from eyecli.tasks.gaze.about import ABOUT
 from eyecli.tasks.gaze.breakdown import CONDITIONS, error_by, subject_means
-from eyecli.tasks.gaze.fields import IMAGES, PREDICTED, TARGETS
+from eyecli.tasks.gaze.fields import GAZE, IMAGES, TARGETS
 from eyecli.tasks.gaze.precision import NOTE, precision
 from eyecli.tasks.gaze.recordings import (
     KEY,
@@ -47,6 +47,7 @@ log = logging.getLogger(__name__)
 __all__ = ["ABOUT", "PREDICTED", "TRUTH", "baseline_predictions", "findings", "headlines"]
 
 TRUTH: Sequence[str] = TARGETS
+PREDICTED: Sequence[str] = GAZE
 
 
 @dataclass(frozen=True)

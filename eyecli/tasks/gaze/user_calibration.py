@@ -14,7 +14,7 @@ from eyecli.data.prepared import Prepared
 from eyecli.evaluation.bootstrap import mean_interval
 from eyecli.evaluation.findings import Metric
 from eyecli.tasks.gaze.breakdown import subject_means
-from eyecli.tasks.gaze.fields import PREDICTED, TARGETS
+from eyecli.tasks.gaze.fields import GAZE, TARGETS
 from eyecli.tasks.gaze.screens import Screens
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def calibrate_users(
     prediction : ndarray, shape (m, 2)
         Calibrated predictions of those rows.
     """
-    base = table[list(PREDICTED)].to_numpy(float)
+    base = table[list(GAZE)].to_numpy(float)
     target = table[list(TARGETS)].to_numpy(float)
     rows: list[np.ndarray] = []
     predictions: list[np.ndarray] = []
@@ -161,7 +161,7 @@ def users_made_worse(
     elif screens.px is not None:
         # One screen for all: without cm there are no sessions.
         margin = HARM_SHARE * np.hypot(*screens.px[0])
-        words = f"by over {HARM_SHARE:.0%} of the screen's diagonal ({margin:.3g} px)"
+        words = f"by over 1 % of the screen's diagonal ({margin:.3g} px)"
         grown["worse_by_1_percent_of_screen"] = (new > old + margin, words)
     metrics, said = [], []
     for name, (worse, words) in grown.items():
@@ -169,8 +169,8 @@ def users_made_worse(
         low, high = mean_interval(worse, users) or (None, None)
         metrics.append(Metric(AFTER, f"{name}_users", "subjects", count, None, None, len(users)))
         metrics.append(Metric(AFTER, f"{name}_share", "subjects", share, low, high, len(users)))
-        said.append(f"{count} ({share:.1%}) {words}")
-    note = f"Calibration made {' and '.join(said)} worse of {len(users)} test users"
+        said.append(f"{count} ({100 * share:.3g} %) {words}")
+    note = f"After calibration, of {len(users)} test users are worse: {', '.join(said)}"
     known = old > 0  # nobody gains on no error
     if known.any():
         gain = 100 * (1 - new[known] / old[known])

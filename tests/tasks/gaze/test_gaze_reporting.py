@@ -6,15 +6,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from face_data import SUBJECTS, halves, predictions, with_sessions, write_faces
 from gaze_tables import embedding_of, predicted, with_index
 
 from eyecli.data.prepared import Prepared
 from eyecli.data.split import Partition, Split
+from eyecli.evaluation.alignment import sampling_of
 from eyecli.evaluation.baselines import Known, constant
-from eyecli.evaluation.findings import Metric
+from eyecli.evaluation.findings import Findings, Metric
 from eyecli.evaluation.stage import EvaluateSettings
 from eyecli.metrics.gaze import euclidean
 from eyecli.tasks.gaze import reporting
+from eyecli.tasks.gaze.recordings import read_sessions
 from eyecli.tasks.gaze.reporting import Judged, baseline_predictions, findings, summarise
 from eyecli.tasks.gaze.screens import same_screen
 
@@ -204,6 +207,109 @@ def test_people_are_resampled_though_the_groups_are_samples(
     alone = findings(leaky.assign(subject=""), embedding_of(table), prepared, split, settings)
     assert alone.differences != honest.differences
     assert alone.notes[0] == "60 test rows of 60 samples in 3 folds."
+
+
+# Face sessions
+
+
+def judge(
+    faces: Prepared, on: Prepared | None = None, points: int = 5, noise: float = 0.3
+) -> Findings:
+    table = predictions(on or faces, noise)
+    if on:
+        table["partition"] = 0
+    embedding = np.zeros((len(table), 4))
+    return findings(table, embedding, faces, halves(faces), EvaluateSettings(points), on)
+
+
+def test_findings_of_face_sessions_have_all_that_only_they_know(faces: Prepared) -> None:
+    found = judge(faces)
+    by = {(m.predictor, m.metric, m.group): m for m in found.metrics}
+    for name in ("model", "before calibration", "after calibration"):
+        for unit in ("cm", "px", "deg"):
+            assert (name, f"error_mean_{unit}", "device=tablet-11") in by
+            assert (name, f"error_mean_{unit}", "orientation=portrait") in by
+        for metric in ("rms_s2s_mean_cm", "std_median_deg", "bcea_mean_cm2", "bcea_mean_deg2"):
+            assert (name, metric, "fixations") in by
+    assert by["model", "error_mean_cm", "device=6"].n == 4 * 45
+    assert ("recordings", "data_loss_share", "device=tablet-11") in by
+    assert by["after calibration", "worse_by_0.1_cm_users", "subjects"].n == 8
+    assert by["after calibration", "gain_mean_percent", "subjects"].value > 30
+    # Four of nine stimuli are held out, in 12 sessions.
+    held = by["after calibration", "rms_s2s_mean_cm", "fixations"]
+    assert held.n == 12 * 9 - 8 * 5 and by["model", "rms_s2s_mean_cm", "fixations"].n == 12 * 9
+    assert list(found.tables) == [
+        "Users made worse by calibration, and their gain", "By device and orientation",
+        "Precision", "Data loss and effective rate",
+    ]  # fmt: skip
+    assert {m for rows in found.tables.values() for m in rows} <= set(found.metrics)
+    notes = " ".join(found.notes)
+    assert "Precision:" in notes and "Data loss:" in notes and "no degrees" not in notes
+    assert "of 8 test users are worse" in notes
+
+
+def test_single_people_are_in_the_rows_for_metrics_csv_only(faces: Prepared) -> None:
+    found = judge(faces)
+    groups = {m.group for m in found.people}
+    assert groups == {f"subject={name}" for name in SUBJECTS}
+    shown = replace(found, people=(), tables={}, plots={})
+    assert "p01" not in str(shown) + str(found.tables) + str(found.plots)
+    assert "by their ids, are in metrics.csv only" in " ".join(found.notes)
+    mean = {(m.predictor, m.metric, m.group): m.value for m in found.people}
+    per_person = [mean["model", "error_mean_cm", group] for group in groups]
+    (over,) = (m.value for m in found.metrics
+               if (m.predictor, m.metric, m.group) == ("model", "error_mean_cm", "subjects")
+               )  # fmt: skip
+    assert np.mean(per_person) == pytest.approx(over)
+
+
+def test_image_tables_have_none_of_it(prepared: Prepared, split: Split) -> None:
+    table = predicted(prepared, split)
+    found = findings(table, embedding_of(table), prepared, split, EvaluateSettings(3))
+    assert list(found.tables) == ["Users made worse by calibration, and their gain"]
+    assert {m.group for m in found.metrics} == {"frames", "dots", "subjects"}
+    assert len({m.group for m in found.people}) == 6
+    assert "Precision" not in " ".join(found.notes)
+
+
+def test_external_data_are_judged_by_their_own_sessions(faces: Prepared, tmp_path: Path) -> None:
+    other = write_faces(faces, tmp_path / "other", ["q1", "q2", "q3"])
+    sessions = read_sessions(other)
+    assert sessions is not None
+    sessions[["screen_w_px", "screen_h_px"]] *= 2
+    other = with_sessions(other, sessions)
+    found = judge(faces, other)
+    by = {(m.predictor, m.metric, m.group): m for m in found.metrics}
+    assert by["recordings", "data_loss_share", "subjects"].n == 3
+    assert {m.group for m in found.people} == {"subject=q1", "subject=q2", "subject=q3"}
+    half = judge(faces, write_faces(faces, tmp_path / "same", ["q1", "q2", "q3"]))
+    px = ("model", "error_mean_px", "frames")
+    assert by[px].value == pytest.approx(
+        2 * {(m.predictor, m.metric, m.group): m for m in half.metrics}[px].value
+    )
+
+
+def test_a_session_without_a_distance_is_counted_in_the_notes(faces: Prepared) -> None:
+    sessions = read_sessions(faces)
+    assert sessions is not None
+    sessions["distance_cm"] = ["", *sessions["distance_cm"].astype(str)[1:]]
+    found = judge(with_sessions(faces, sessions))
+    assert "The viewing distance of 1 of 12 sessions is unknown" in " ".join(found.notes)
+    assert not [m for m in found.metrics if m.metric.endswith(("deg", "deg2"))]
+
+
+def test_comparisons_have_the_units_of_the_report(faces: Prepared) -> None:
+    table = predictions(faces)
+    prediction = table[["pred_x", "pred_y"]].to_numpy()
+    lines = reporting.headlines(table, prediction, faces, sampling_of(table))
+    by = {(m.metric, m.group): m.value for m in judge(faces).metrics if m.predictor == "model"}
+    assert [(h.metric, h.group) for h in lines] == [
+        ("error_mean_cm", "frames"), ("error_mean_px", "frames"), ("error_mean_deg", "frames"),
+        ("error_mean_cm", "subjects"),
+    ]  # fmt: skip
+    whole = np.ones((1, len(SUBJECTS)))
+    for line in lines:
+        assert line.replicate(whole)[0] == pytest.approx(by[line.metric, line.group])
 
 
 def test_the_augmentation_is_told_with_its_ranges() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from random import Random
 
 import numpy as np
+import pandas as pd
 import pytest
 from gaze_tables import embedding_of, people, predicted
 from hypothesis import given, settings
@@ -12,13 +13,16 @@ from hypothesis import strategies as st
 
 from eyecli.data.prepared import Prepared
 from eyecli.data.split import Split
+from eyecli.evaluation.findings import Metric
 from eyecli.evaluation.stage import EvaluateSettings
 from eyecli.metrics.gaze import euclidean
 from eyecli.tasks.gaze.reporting import findings
+from eyecli.tasks.gaze.screens import Screens, same_screen
 from eyecli.tasks.gaze.user_calibration import (
     calibrate_users,
     not_calibrated,
     spread_points,
+    users_made_worse,
 )
 
 pytest_plugins = ["rendered_gaze"]
@@ -142,3 +146,75 @@ def test_unknown_people_are_not_calibrated_as_if_they_were_one(prepared: Prepare
     nobody = table.assign(subject="")
     assert len(calibrate_users(nobody, embedding_of(table), prepared, 5)[0]) == 0
     assert "108 of 108 rows" in not_calibrated(nobody, 5)
+
+
+# Harm
+
+
+def harmed(
+    before: list[float], after: list[float], screens: Screens | None = None, unit: str = "cm"
+) -> tuple[dict[str, Metric], str]:
+    """One user a letter, two frames each: the mean error and 0.5 to both sides of it."""
+    subjects = [letter for letter in "abcdefgh"[: len(before)] for _ in range(2)]
+    apart = np.tile([-0.5, 0.5], len(before))
+    old, new = (np.repeat(means, 2) + apart for means in (before, after))
+    known = screens or same_screen(SETUP | {"unit": unit}, len(old))
+    table = pd.DataFrame({"subject": subjects})
+    metrics, note = users_made_worse(table, {unit: old}, {unit: new}, known)
+    assert {(m.predictor, m.group) for m in metrics} == {("after calibration", "subjects")}
+    return {m.metric: m for m in metrics}, note
+
+
+SETUP = {"screen_px": None, "screen_cm": None, "distance_cm": None}
+
+
+def test_users_made_worse_are_counted_by_hand() -> None:
+    """One stays, one gets worse by less than 0.1 cm, one by more, one gains half."""
+    found, note = harmed([2.0, 2.0, 2.0, 2.0], [2.0, 2.0625, 2.25, 1.0])
+    assert {name: (m.value, m.n) for name, m in found.items()} == {
+        "worse_users": (2, 4), "worse_share": (0.5, 4),
+        "worse_by_0.1_cm_users": (1, 4), "worse_by_0.1_cm_share": (0.25, 4),
+        "gain_mean_percent": (pytest.approx((0 - 3.125 - 12.5 + 50) / 4), 4),
+    }  # fmt: skip
+    assert note.startswith(
+        "After calibration, of 4 test users are worse: 2 (50 %) at all, 1 (25 %) by over 0.1 cm; "
+        "the mean gain over users is 8.6 % (95 % interval "
+    )
+    share, gain = found["worse_by_0.1_cm_share"], found["gain_mean_percent"]
+    assert (share.lo, share.hi) == (0, 0.75) and gain.lo < gain.value < gain.hi  # type: ignore[operator]
+    assert found["worse_users"].lo is None
+
+
+def test_in_pixels_the_margin_is_a_share_of_the_screen() -> None:
+    screen = same_screen(SETUP | {"unit": "px", "screen_px": (600, 800)}, 6)
+    found, note = harmed([50.0, 50, 50], [59.5, 60.5, 40], screen, "px")
+    assert found["worse_by_1_percent_of_screen_users"].value == 1
+    assert "by over 1 % of the screen's diagonal (10 px)" in note
+    unknown, note = harmed([50.0, 50, 50], [59.5, 60.5, 40], unit="px")
+    assert set(unknown) == {"worse_users", "worse_share", "gain_mean_percent"}
+    assert "of 3 test users are worse: 2 (66.7 %) at all; the mean" in note
+
+
+def test_nobody_gains_on_no_error() -> None:
+    found, note = harmed([0.5], [0.5])
+    assert found["gain_mean_percent"].value == 0 and "interval" not in note
+    table, zero = pd.DataFrame({"subject": ["a"]}), {"cm": np.zeros(1)}
+    metrics, note = users_made_worse(table, zero, zero, same_screen(SETUP | {"unit": "cm"}, 1))
+    assert "gain_mean_percent" not in {m.metric for m in metrics} and "gain" not in note
+
+
+def test_users_left_alone_are_not_worse(prepared: Prepared) -> None:
+    """To the last bit: a prediction that stays is no harm."""
+    table = people()
+    rng = np.random.default_rng(3)
+    exact = table[["target_x", "target_y"]].to_numpy() + rng.normal(0, 9, (len(table), 2))
+    table[["pred_x", "pred_y"]] = exact
+    rows, after = calibrate_users(table, embedding_of(table), prepared, 5)
+    held = table.iloc[rows].reset_index(drop=True)
+    target = held[["target_x", "target_y"]].to_numpy()
+    old, new = ({"px": euclidean(p, target)} for p in (exact[rows], after))
+    metrics, _ = users_made_worse(held, old, new, same_screen(SETUP | {"unit": "px"}, len(held)))
+    stays = (after == exact[rows]).all(axis=1)
+    assert stays.any(), "the gate keeps some of them"
+    changed = held["subject"][~stays].nunique()
+    assert metrics[0].value <= changed
