@@ -163,9 +163,15 @@ def findings(
         notes,
         {title: svg for title, svg in plots.items() if svg},
         comparisons,
-        {title: found for title, found in tables.items() if found},
+        {title: found for title, all_of in tables.items() if (found := _in(unit, all_of))},
         _errors_by(["subject"], shown),
     )
+
+
+def _in(unit: str, metrics: Sequence[Metric]) -> list[Metric]:
+    """Leave out what is in another unit of the error, so that a table can be read."""
+    others = {"px", "cm", "deg"} - {unit}
+    return [m for m in metrics if m.metric.rsplit("_", 1)[-1].removesuffix("2") not in others]
 
 
 def _errors_by(columns: Sequence[str], shown: Sequence[Judged]) -> list[Metric]:

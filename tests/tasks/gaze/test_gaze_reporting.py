@@ -242,7 +242,11 @@ def test_findings_of_face_sessions_have_all_that_only_they_know(faces: Prepared)
         "Users made worse by calibration, and their gain", "By device and orientation",
         "Precision", "Data loss and effective rate",
     ]  # fmt: skip
-    assert {m for rows in found.tables.values() for m in rows} <= set(found.metrics)
+    shown = {m for rows in found.tables.values() for m in rows}
+    assert shown <= set(found.metrics), "and in one unit only"
+    assert {m.metric.rsplit("_", 1)[-1] for m in shown} == {
+        "cm", "cm2", "share", "users", "percent", "hz"
+    }  # fmt: skip
     notes = " ".join(found.notes)
     assert "Precision:" in notes and "Data loss:" in notes and "no degrees" not in notes
     assert "of 8 test users are worse" in notes

@@ -73,3 +73,5 @@ def test_other_data_have_no_sessions(prepared: Prepared, faces: Prepared) -> Non
     assert set(sessions["device"]) == {"tablet-11", "6"}, "names stay text"
     found = {m.metric for m in recording_metrics(sessions, predictions(faces))}
     assert found == {"data_loss_share", "effective_rate_hz"}
+    phones = read_sessions(with_sessions(faces, sessions[sessions["device"] == "6"]))
+    assert phones is not None and set(phones["device"]) == {"6"}, "alone too"

@@ -122,6 +122,16 @@ def test_one_session_without_a_distance_leaves_no_degrees(faces: Prepared) -> No
     assert missing.any() and "deg" in error_units(screens_of(near, others))
 
 
+def test_some_rows_keep_their_screens(faces: Prepared) -> None:
+    table = predictions(faces)
+    rows = np.random.default_rng(0).choice(len(table), 50)
+    taken, read = screens_of(faces, table).take(rows), screens_of(faces, table.iloc[rows])
+    for mine, other in zip(vars(taken).values(), vars(read).values(), strict=True):
+        np.testing.assert_array_equal(mine, other)
+    assert same_screen({"unit": "px", "screen_px": None, "screen_cm": None, "distance_cm": None},
+                       9).take(rows).px is None  # fmt: skip
+
+
 def test_the_order_of_the_sessions_changes_nothing(faces: Prepared) -> None:
     sessions = read_sessions(faces)
     assert sessions is not None
