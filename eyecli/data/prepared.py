@@ -114,6 +114,8 @@ def read_table(path: Path) -> pd.DataFrame:
         "subject",
         "parent",
         "session",
+        "device",
+        "orientation",
         "point",
         "files",
         "part",

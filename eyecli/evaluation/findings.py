@@ -18,11 +18,11 @@ class Metric:
     Attributes
     ----------
     predictor
-        ``model``, or a baseline's name.
+        ``model``, or a baseline's name; ``recordings`` for what no predictor changes.
     metric
         Name with unit, such as ``error_mean_px``.
     group
-        Over what: ``frames``, ``dots``, ``subjects``.
+        Over what: ``frames``, ``dots``, ``subjects``, or which rows: ``device=tablet-11``.
     value, lo, hi
         The figure and its 95 % interval, None where there is none.
     n
@@ -84,6 +84,11 @@ class Findings:
         Title to SVG.
     comparisons
         Title to further paired differences, such as after against before calibration.
+    tables
+        Title to those of the metrics that the report shows in a table of their own.
+    people
+        Figures of single people, whom their groups name: they go to ``metrics.csv`` only, since
+        reports are passed on.
     """
 
     metrics: list[Metric]
@@ -92,6 +97,8 @@ class Findings:
     notes: list[str]
     plots: Mapping[str, str]
     comparisons: Mapping[str, list[Difference]] = field(default_factory=dict)
+    tables: Mapping[str, list[Metric]] = field(default_factory=dict)
+    people: Sequence[Metric] = ()
 
 
 def paired(

@@ -47,3 +47,24 @@ def screen_map(prediction: np.ndarray, target: np.ndarray, unit: str, y_down: bo
         axes.invert_yaxis()
     axes.legend(loc="upper right")
     return to_svg(figure)
+
+
+def subject_errors(means: Mapping[str, np.ndarray], unit: str) -> str:
+    """Mean error of every subject, a colour a predictor.
+
+    Parameters
+    ----------
+    means
+        Predictor to (subjects,) mean errors, in one order; drawn from the least of the first
+        predictor to its largest, so that nobody is named.
+    """
+    figure, axes = new_figure()
+    order = np.argsort(next(iter(means.values())), kind="stable")
+    number = np.arange(1, len(order) + 1)
+    for (name, values), colour in zip(means.items(), COLOURS, strict=False):
+        axes.plot(number, values[order], "o", markersize=3, color=colour, label=name)
+    axes.set(xlabel="subjects, from the least error", ylabel=f"mean error ({unit})")
+    axes.set_ylim(bottom=0)
+    axes.grid(alpha=0.3)
+    axes.legend()
+    return to_svg(figure)

@@ -55,10 +55,12 @@ def write_report(
     with (folder / "metrics.csv").open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(asdict(metric) for metric in findings.metrics)
+        writer.writerows(asdict(metric) for metric in (*findings.metrics, *findings.people))
     pages = environment()
     for name in ("report.md", "report.html"):
-        text = pages.get_template(f"{name}.j2").render(content, plots=findings.plots, beats=beats)
+        text = pages.get_template(f"{name}.j2").render(
+            content, plots=findings.plots, tables=findings.tables, beats=beats
+        )
         (folder / name).write_text(text, encoding="utf-8")
 
 

@@ -19,7 +19,7 @@ COMPARE: dict[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
 }
 WRITTEN = re.compile(
-    r"\s*([\w.-]+)(?:/([\w.-]+))?\s*(>=|<=|>|<)\s*([-+]?\d*\.?\d+(?:[eE][-+]?\d+)?)\s*"
+    r"\s*([\w.-]+)(?:/([^<>]+?))?\s*(>=|<=|>|<)\s*([-+]?\d*\.?\d+(?:[eE][-+]?\d+)?)\s*"
 )
 
 
@@ -108,7 +108,9 @@ def _row(requirement: Requirement, rows: Sequence[dict[str, str]]) -> dict[str, 
         )
     fits = [row for row in named if requirement.group in (None, row["group"])]
     if len(fits) != 1:
-        groups = ", ".join(f"{requirement.metric}/{row['group']}" for row in named)
+        # Those of people are not offered: their ids are nothing for a terminal or a log.
+        offered = (row["group"] for row in named if not row["group"].startswith("subject="))
+        groups = ", ".join(f"{requirement.metric}/{group}" for group in offered)
         raise UsageError(f"--require '{requirement.text}' does not name one figure", groups)
     return fits[0]
 

@@ -24,7 +24,9 @@ def euclidean(prediction: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def px_to_cm(
-    position: np.ndarray, screen_px: Sequence[float], screen_cm: Sequence[float]
+    position: np.ndarray,
+    screen_px: Sequence[float] | np.ndarray,
+    screen_cm: Sequence[float] | np.ndarray,
 ) -> np.ndarray:
     """Positions on the screen from pixels to cm; pixels need not be square.
 
@@ -33,7 +35,7 @@ def px_to_cm(
     position
         (n, 2) px.
     screen_px, screen_cm
-        Width and height of the screen.
+        Width and height of the screen, or (n, 2), of the screen of every row.
 
     Returns
     -------
@@ -44,7 +46,10 @@ def px_to_cm(
 
 
 def angle_deg(
-    prediction: np.ndarray, target: np.ndarray, screen_cm: Sequence[float], distance_cm: float
+    prediction: np.ndarray,
+    target: np.ndarray,
+    screen_cm: Sequence[float] | np.ndarray,
+    distance_cm: float | np.ndarray,
 ) -> np.ndarray:
     """Angle between the lines of sight to two positions on the screen.
 
@@ -56,19 +61,51 @@ def angle_deg(
     prediction, target
         (n, 2) cm from the screen's top left corner.
     screen_cm
-        Width and height of the screen.
+        Width and height of the screen, or (n, 2), of the screen of every row.
     distance_cm
-        From the eye to the screen.
+        From the eye to the screen, or (n,), of every row.
 
     Returns
     -------
     ndarray, shape (n,)
         Degrees.
     """
-    centre = np.asarray(screen_cm) / 2
-    depth = np.full((len(prediction), 1), distance_cm)
-    a = np.hstack([np.asarray(prediction) - centre, depth])
-    b = np.hstack([np.asarray(target) - centre, depth])
+    a = _line_of_sight(prediction, screen_cm, distance_cm)
+    b = _line_of_sight(target, screen_cm, distance_cm)
     # atan2 keeps its precision for small angles, where the arc cosine loses it.
     cross = np.linalg.norm(np.cross(a, b), axis=1)
     return np.degrees(np.arctan2(cross, (a * b).sum(axis=1)))
+
+
+def azimuth_elevation_deg(
+    position: np.ndarray,
+    screen_cm: Sequence[float] | np.ndarray,
+    distance_cm: float | np.ndarray,
+) -> np.ndarray:
+    """Azimuth and elevation (Fick angles) of the lines of sight to positions on the screen.
+
+    Parameters
+    ----------
+    position
+        (n, 2) cm from the screen's top left corner, y down.
+    screen_cm, distance_cm
+        As for `angle_deg`.
+
+    Returns
+    -------
+    ndarray, shape (n, 2)
+        Degrees from the screen's centre, to the right and down.
+    """
+    x, y, z = _line_of_sight(position, screen_cm, distance_cm).T
+    return np.degrees(np.stack([np.arctan2(x, z), np.arctan2(y, np.hypot(x, z))], axis=1))
+
+
+def _line_of_sight(
+    position: np.ndarray,
+    screen_cm: Sequence[float] | np.ndarray,
+    distance_cm: float | np.ndarray,
+) -> np.ndarray:
+    """Vectors (n, 3) from an eye before the screen's centre, in cm."""
+    from_centre = np.asarray(position) - np.asarray(screen_cm) / 2
+    depth = np.broadcast_to(np.asarray(distance_cm, float), len(from_centre))
+    return np.column_stack([from_centre, depth])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from eyecli.evaluation.findings import Findings, Metric, paired, verdict
-from eyecli.evaluation.plots import error_curves, screen_map
+from eyecli.evaluation.plots import error_curves, screen_map, subject_errors
 from eyecli.evaluation.report import COLUMNS, figure, interval, write_report
 
 HOSTILE = "<script>alert('x')</script> & \"quoted\" <img src=http://evil.example/x.png>"
@@ -32,7 +32,12 @@ def build(folder: Path, reason: str | None = None, groups: int = 6) -> str:
         "Errors": error_curves(errors, "px"),
         "Screen": screen_map(prediction, target, "px", True),
     }
-    findings = Findings(metrics, paired(errors, who), "px", ["A note.", HOSTILE], plots)
+    device = Metric("model", "error_mean_px", f"device={HOSTILE} | x", 21.5, 19.0, 23.0, 30)
+    findings = Findings(
+        [*metrics, device], paired(errors, who), "px", ["A note.", HOSTILE], plots,
+        tables={"By device": [device]},
+        people=[Metric("model", "error_mean_px", "subject=ann17", 20.5, None, None, 10)],
+    )  # fmt: skip
     line = verdict(findings, {"subject_independent": reason is None}, reason)
     facts = {
         "model": "model/gaze@v1", "prepared": "prepared/gaze@v1", "split": "split/gaze@v1",
@@ -99,7 +104,7 @@ def test_text_of_the_user_is_escaped(tmp_path: Path) -> None:
     text = (tmp_path / "report.html").read_text()
     assert "<script" not in text and "<img" not in text
     page = Page(text)
-    assert sum(HOSTILE in shown for shown in page.texts) >= 4
+    assert sum(HOSTILE in shown for shown in page.texts) >= 6
 
 
 def test_metrics_csv_has_the_documented_columns(tmp_path: Path) -> None:
@@ -124,11 +129,28 @@ def test_json_holds_what_the_page_shows(tmp_path: Path) -> None:
     build(tmp_path)
     content = json.loads((tmp_path / "report.json").read_text())
     assert content["beats_baselines"] is True and content["unit"] == "px"
-    assert [m["predictor"] for m in content["metrics"]] == ["model", "constant, median"]
+    assert [m["predictor"] for m in content["metrics"]] == ["model", "constant, median", "model"]
     assert content["differences"][0]["against"] == "constant"
     page = " ".join(Page((tmp_path / "report.html").read_text()).texts)
     for shown in ("model/gaze@v1", "kfold:3", "20.12", "18 to 22", "constant, median", "A note."):
         assert shown in page and shown in (tmp_path / "report.md").read_text()
+
+
+def test_single_people_are_named_in_metrics_csv_only(tmp_path: Path) -> None:
+    build(tmp_path)
+    rows = (tmp_path / "metrics.csv").read_text().splitlines()
+    assert rows[-1] == "model,error_mean_px,subject=ann17,20.5,,,10"
+    for file in FILES[1:]:
+        assert "ann17" not in (tmp_path / file).read_text(), file
+
+
+def test_tables_of_their_own_stand_before_all_metrics(tmp_path: Path) -> None:
+    build(tmp_path)
+    page = Page((tmp_path / "report.html").read_text()).texts
+    assert page.index("By device") < page.index("Metrics")
+    text = (tmp_path / "report.md").read_text()
+    assert text.index("## By device") < text.index("## Metrics")
+    assert " ".join(page).count("21.5") == text.count("21.5") == 2
 
 
 def test_markdown_tables_are_whole(tmp_path: Path) -> None:
@@ -156,3 +178,12 @@ def test_curves_and_maps_draw_every_predictor() -> None:
     assert "after &lt;calibration&gt;" in curves and "<calibration>" not in curves
     points = np.random.default_rng(0).normal(size=(1000, 2))
     assert screen_map(points, points, "px", True).count("<use") < 1100, "500 pairs at most"
+
+
+def test_subjects_are_drawn_from_the_least_error_and_not_named() -> None:
+    rng = np.random.default_rng(0)
+    means = {"before": rng.uniform(1, 9, 300), "after": rng.uniform(1, 5, 300)}
+    drawn = subject_errors(means, "cm")
+    assert drawn.count("<use") >= 600 and "subjects, from the least error" in drawn
+    order = rng.permutation(300)
+    assert subject_errors({k: v[order] for k, v in means.items()}, "cm") == drawn

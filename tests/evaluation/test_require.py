@@ -13,6 +13,8 @@ TABLE = """predictor,metric,group,value,lo,hi,n
 model,auc,images,0.96,0.93,0.98,400
 model,error_mean_px,frames,30.0,27.0,33.0,155
 model,error_mean_px,subjects,31.0,,,1
+model,error_mean_px,device=Tab 11,28.0,20.0,36.0,80
+model,error_mean_px,subject=ann17,29.0,,,80
 constant,auc,images,0.5,0.5,0.5,400
 """
 
@@ -35,6 +37,8 @@ def folder(tmp_path: Path) -> Path:
         ("error_mean_px/frames<=30", False, True),
         ("error_mean_px/frames<=32", True, False),
         ("error_mean_px/subjects<=40", False, True),
+        ("error_mean_px/device=Tab 11<=28", False, True),
+        ("error_mean_px/device=Tab 11 <= 28", True, False),
         # What has no interval is not shown.
         ("error_mean_px/subjects<=40", True, False),
     ],
@@ -60,7 +64,11 @@ def test_the_answer_names_the_figure(folder: Path) -> None:
             "did you mean 'auc'?; it has auc, error_mean_px; other units need what "
             "`preprocess` must know for them, such as --screen-cm and --distance-cm",
         ),
-        ("error_mean_px<=30", "error_mean_px/frames, error_mean_px/subjects"),
+        # People are not listed.
+        (
+            "error_mean_px<=30",
+            "error_mean_px/frames, error_mean_px/subjects, error_mean_px/device=Tab 11",
+        ),
         ("auc/frames>=0.9", "auc/images"),
     ],
 )

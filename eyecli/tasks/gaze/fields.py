@@ -18,6 +18,7 @@ BOXES = tuple(
     f"{part}_box_{side}" for part in ("face", "left", "right") for side in ("x", "y", "w", "h")
 )
 TARGETS = ("target_x", "target_y")
+GAZE = ("pred_x", "pred_y")
 # Far beyond any screen, in pixels or centimetres.
 SCREEN = (-1e6, 1e6)
 # Boxes are fractions of the frame; a face at its edge reaches out of it.

@@ -3,27 +3,41 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from eyecli.calibration.head import apply_head
-from eyecli.calibration.samples import Samples
-from eyecli.calibration.select import select
 from eyecli.data.prepared import Prepared, groups_and_parts
 from eyecli.data.split import Split
 from eyecli.evaluation.baselines import REGISTRY, Known
 from eyecli.evaluation.bootstrap import STATISTICS
 from eyecli.evaluation.findings import Difference, Findings, Metric, paired
 from eyecli.evaluation.headline import Headline, Sampling
-from eyecli.evaluation.plots import error_curves, screen_map
+from eyecli.evaluation.plots import error_curves, screen_map, subject_errors
 from eyecli.evaluation.stage import EvaluateSettings
 from eyecli.evaluation.units import units_of
-from eyecli.metrics.gaze import angle_deg, euclidean, px_to_cm
 from eyecli.tasks.gaze.about import ABOUT
-from eyecli.tasks.gaze.fields import IMAGES, TARGETS
+from eyecli.tasks.gaze.breakdown import CONDITIONS, error_by, subject_means
+from eyecli.tasks.gaze.fields import GAZE, IMAGES, TARGETS
+from eyecli.tasks.gaze.precision import NOTE, precision
+from eyecli.tasks.gaze.recordings import (
+    KEY,
+    read_sessions,
+    recording_metrics,
+    recording_notes,
+    sessions_of_rows,
+)
+from eyecli.tasks.gaze.screens import Screens, error_units, screens_of
+from eyecli.tasks.gaze.user_calibration import (
+    AFTER,
+    BEFORE,
+    calibrate_users,
+    not_calibrated,
+    users_made_worse,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,9 +47,38 @@ log = logging.getLogger(__name__)
 __all__ = ["ABOUT", "PREDICTED", "TRUTH", "baseline_predictions", "findings", "headlines"]
 
 TRUTH: Sequence[str] = TARGETS
-PREDICTED: Sequence[str] = ("pred_x", "pred_y")
-# From (n, 2) prediction and target to (n,) errors.
-ErrorOf = Callable[[np.ndarray, np.ndarray], np.ndarray]
+PREDICTED: Sequence[str] = GAZE
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Predictions of one predictor for the rows of a table.
+
+    Attributes
+    ----------
+    name
+        The predictor.
+    table
+        (n) rows.
+    prediction, target
+        (n, 2) positions.
+    screens
+        Of the rows.
+    """
+
+    name: str
+    table: pd.DataFrame
+    prediction: np.ndarray
+    target: np.ndarray
+    screens: Screens
+
+    @cached_property
+    def errors(self) -> dict[str, np.ndarray]:
+        """Unit to (n,) errors, the unit of the targets first."""
+        return {
+            unit: error_of(self.prediction, self.target)
+            for unit, error_of in error_units(self.screens).items()
+        }
 
 
 def findings(
@@ -61,53 +104,94 @@ def findings(
     on
         The external data that the rows are of, if they are not of `prepared`.
     """
-    judged = on or prepared
-    units = error_units(judged.setup)
-    unit, error_of = next(iter(units.items()))
+    data = on or prepared
+    sessions, screens = read_sessions(data), screens_of(data, table)
     target = table[list(TRUTH)].to_numpy(float)
-    predictors = {"model": table[list(PREDICTED)].to_numpy(float)}
-    predictors |= baseline_predictions(table, prepared, split, on=on)
-    metrics = [
-        metric
-        for name, prediction in predictors.items()
-        for metric in summarise(name, table, prediction, target, units)
-    ]
-    errors = {name: error_of(prediction, target) for name, prediction in predictors.items()}
-    notes = _notes(table, judged, split)
+    predictions = {"model": table[list(PREDICTED)].to_numpy(float)}
+    predictions |= baseline_predictions(table, prepared, split, on=on)
+    judged = [Judged(name, table, p, target, screens) for name, p in predictions.items()]
+    unit, shown = screens.unit, judged[:1]
+    errors = {one.name: one.errors[unit] for one in judged}
+    notes = _notes(table, data, split, sessions)
     plots = {
         "Error of the model and the baselines": error_curves(errors, unit),
-        "Predictions on the screen": screen_map(
-            predictors["model"], target, judged.setup["unit"], judged.setup["unit"] == "px"
-        ),
+        "Predictions on the screen": screen_map(predictions["model"], target, unit, unit == "px"),
+        "Mean error of each subject": _subjects_plot(shown, unit),
     }
     comparisons: dict[str, list[Difference]] = {}
-    rows, calibrated = calibrate_users(table, embedding, judged, settings.calibration_points)
+    tables: dict[str, list[Metric]] = {}
+    rows, calibrated = calibrate_users(table, embedding, data, settings.calibration_points)
     if len(rows):
-        held = table.iloc[rows].reset_index(drop=True)
-        pairs = {
-            "before calibration": predictors["model"][rows],
-            "after calibration": calibrated,
-        }
-        for name, prediction in pairs.items():
-            metrics += summarise(name, held, prediction, target[rows], units)
-        held_errors = {name: error_of(p, target[rows]) for name, p in pairs.items()}
+        held, near = table.iloc[rows].reset_index(drop=True), screens.take(rows)
+        pair = [
+            Judged(name, held, prediction, target[rows], near)
+            for name, prediction in ((BEFORE, predictions["model"][rows]), (AFTER, calibrated))
+        ]
+        judged, shown = judged + pair, shown + pair
+        held_errors = {one.name: one.errors[unit] for one in pair}
         plots["Before and after calibration, on held-out points"] = error_curves(held_errors, unit)
+        plots["Mean error of each subject on held-out points"] = _subjects_plot(pair, unit)
         comparisons["After calibration, on held-out points"] = paired(
-            held_errors, units_of(held).owners, of="after calibration"
+            held_errors, units_of(held).owners, of=AFTER
         )
-        notes.append(
+        tables["Users made worse by calibration, and their gain"], harm = users_made_worse(
+            held, pair[0].errors, pair[1].errors, near
+        )
+        notes += [
             f"Calibration: up to {settings.calibration_points} points of each test subject and "
-            f"fold calibrate, the {len(rows)} frames of the other points are counted."
-        )
+            f"fold calibrate, the {len(rows)} frames of the other points are counted.",
+            harm,
+        ]
     left_out = not_calibrated(table, settings.calibration_points)
     if left_out:
         log.warning("%s", left_out)
         notes.append(left_out)
-    differences = paired(errors, units_of(table).owners)
-    return Findings(metrics, differences, unit, notes, plots, comparisons)
+    tables["By device and orientation"] = _errors_by(CONDITIONS, shown)
+    if sessions is not None:
+        tables["Precision"] = [
+            metric
+            for one in shown
+            for metric in precision(one.name, one.table, one.prediction, one.screens, sessions)
+        ]
+        tables["Data loss and effective rate"] = recording_metrics(sessions, table)
+        notes += [NOTE, *recording_notes(sessions, data)]
+    metrics = [metric for one in judged for metric in summarise(one)]
+    return Findings(
+        metrics + [metric for rows_of in tables.values() for metric in rows_of],
+        paired(errors, units_of(table).owners),
+        unit,
+        notes,
+        {title: svg for title, svg in plots.items() if svg},
+        comparisons,
+        {title: found for title, all_of in tables.items() if (found := _in(unit, all_of))},
+        _errors_by(["subject"], shown),
+    )
 
 
-def _notes(table: pd.DataFrame, prepared: Prepared, split: Split) -> list[str]:
+def _in(unit: str, metrics: Sequence[Metric]) -> list[Metric]:
+    """Leave out what is in another unit of the error, so that a table can be read."""
+    others = {"px", "cm", "deg"} - {unit}
+    return [m for m in metrics if m.metric.rsplit("_", 1)[-1].removesuffix("2") not in others]
+
+
+def _errors_by(columns: Sequence[str], shown: Sequence[Judged]) -> list[Metric]:
+    return [
+        metric
+        for one in shown
+        for column in columns
+        for metric in error_by(column, one.name, one.table, one.errors)
+    ]
+
+
+def _subjects_plot(shown: Sequence[Judged], unit: str) -> str:
+    """A point a subject and predictor; '' if none is known. It names nobody: reports travel."""
+    means = {one.name: subject_means(one.table, one.errors[unit])[1] for one in shown}
+    return subject_errors(means, unit) if len(means[shown[0].name]) else ""
+
+
+def _notes(
+    table: pd.DataFrame, prepared: Prepared, split: Split, sessions: pd.DataFrame | None
+) -> list[str]:
     units = units_of(table)
     people = f", {units.number} subjects" if units.kind == "subjects" else ""
     notes = [
@@ -119,7 +203,20 @@ def _notes(table: pd.DataFrame, prepared: Prepared, split: Split) -> list[str]:
     ]
     if not table["subject"].all():
         notes.append("Subjects are unknown: no figures over subjects.")
-    if not prepared.setup["screen_cm"] and prepared.setup["unit"] == "px":
+    if (table["subject"] != "").any():
+        notes.append(
+            "Figures of single subjects, by their ids, are in metrics.csv only: keep it when the "
+            "report is passed on."
+        )
+    if sessions is not None:
+        used = sessions_of_rows(sessions, table.drop_duplicates(KEY))
+        unknown = int((used["distance_cm"].astype(str) == "").sum())
+        if unknown:
+            notes.append(
+                f"The viewing distance of {unknown} of {len(used)} sessions is unknown "
+                "(distance_cm): no degrees."
+            )
+    elif not prepared.setup["screen_cm"] and prepared.setup["unit"] == "px":
         notes.append("The screen's size is unknown (--screen-px, --screen-cm): no cm, no degrees.")
     elif not prepared.setup["distance_cm"]:
         notes.append("The viewing distance is unknown (--distance-cm): no degrees.")
@@ -128,53 +225,27 @@ def _notes(table: pd.DataFrame, prepared: Prepared, split: Split) -> list[str]:
     return notes
 
 
-def error_units(setup: Mapping[str, Any]) -> dict[str, ErrorOf]:
-    """Units in which the error can be given, that of the targets first.
-
-    Pixels need the screen in px and cm to become cm; degrees need the screen in cm and the
-    distance too.
-    """
-    units: dict[str, ErrorOf] = {setup["unit"]: euclidean}
-    screen_px, screen_cm = setup["screen_px"], setup["screen_cm"]
-    if setup["unit"] != "px" or not (screen_px and screen_cm):
-        return units
-
-    def in_cm(position: np.ndarray) -> np.ndarray:
-        return px_to_cm(position, screen_px, screen_cm)
-
-    units["cm"] = lambda p, t: euclidean(in_cm(p), in_cm(t))
-    distance = setup["distance_cm"]
-    if distance:
-        units["deg"] = lambda p, t: angle_deg(in_cm(p), in_cm(t), screen_cm, distance)
-    return units
-
-
-def summarise(
-    name: str,
-    table: pd.DataFrame,
-    prediction: np.ndarray,
-    target: np.ndarray,
-    units: Mapping[str, ErrorOf],
-) -> list[Metric]:
+def summarise(one: Judged) -> list[Metric]:
     """Mean, median and 95th percentile of the error over frames, dots and subjects."""
-    groups = units_of(table).owners
+    table, groups = one.table, units_of(one.table).owners
     dots = table.groupby(["partition", "subject", "session", "point"], sort=False).ngroup()
-    dot_prediction, dot_target, first = _average(dots.to_numpy(), prediction, target)
+    prediction, target, first = _average(dots.to_numpy(), one.prediction, one.target)
+    of_dots = error_units(one.screens.take(first))
     rows = []
-    for unit, error_of in units.items():
-        frames = error_of(prediction, target)
+    for unit, frames in one.errors.items():
         levels = {
             "frames": (frames, groups),
-            "dots": (error_of(dot_prediction, dot_target), groups[first]),
+            "dots": (of_dots[unit](prediction, target), groups[first]),
         }
         if table["subject"].all():
-            mean = table.assign(error=frames).groupby("subject", sort=True)["error"].mean()
-            levels["subjects"] = (mean.to_numpy(), mean.index.to_numpy())
+            names, means = subject_means(table, frames)
+            levels["subjects"] = (means, names)
         for level, (errors, owners) in levels.items():
             for statistic, (value_of, interval_of) in STATISTICS.items():
                 low, high = interval_of(errors, owners) or (None, None)
                 metric = f"error_{statistic}_{unit}"
-                rows.append(Metric(name, metric, level, value_of(errors), low, high, len(errors)))
+                value = value_of(errors)
+                rows.append(Metric(one.name, metric, level, value, low, high, len(errors)))
     return rows
 
 
@@ -240,7 +311,7 @@ def headlines(
 ) -> list[Headline]:
     """Mean error over frames in every unit, and over subjects in the main one."""
     target = table[list(TRUTH)].to_numpy(float)
-    units = error_units(prepared.setup)
+    units = error_units(screens_of(prepared, table))
     samples = table["sample"].nunique()
     found = [
         Headline(f"error_mean_{unit}", "frames", True, samples,
@@ -258,101 +329,3 @@ def headlines(
                      evenly.mean(error_of(prediction, target)))
         )  # fmt: skip
     return found
-
-
-def calibrate_users(
-    table: pd.DataFrame, embedding: np.ndarray, prepared: Prepared, points: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Calibrate every test subject on a few points and predict the frames of the others.
-
-    Rows of unknown subjects are left out: nobody knows whose points would calibrate whom.
-
-    Returns
-    -------
-    rows : ndarray, shape (m,)
-        Rows of the table whose point did not calibrate.
-    prediction : ndarray, shape (m, 2)
-        Calibrated predictions of those rows.
-    """
-    base = table[list(PREDICTED)].to_numpy(float)
-    target = table[list(TRUTH)].to_numpy(float)
-    rows: list[np.ndarray] = []
-    predictions: list[np.ndarray] = []
-    users = table.groupby(["partition", "subject"], sort=True).ngroup().to_numpy(int)
-    for number in range(users.max() + 1):
-        user = np.flatnonzero(users == number)
-        if not table["subject"].iloc[user[0]]:
-            continue
-        names = (table["session"] + "/" + table["point"]).to_numpy(str)[user]
-        chosen = spread_points(names, target[user], points)
-        calibrates = np.isin(names, chosen)
-        if not calibrates.any() or calibrates.all():
-            continue
-        fit, held = user[calibrates], user[~calibrates]
-        samples = Samples(embedding[fit], base[fit], target[fit], names[calibrates],
-                          unit=prepared.setup["unit"])  # fmt: skip
-        head = select(samples).head
-        rows.append(held)
-        predictions.append(apply_head(head, base[held], embedding[held]))
-    if not rows:
-        return np.empty(0, int), np.empty((0, 2))
-    return np.concatenate(rows), np.concatenate(predictions)
-
-
-def not_calibrated(table: pd.DataFrame, points: int) -> str:
-    """Say how many people `calibrate_users` leaves out, and why; '' if nobody is, or all should be.
-
-    No subject is named: the sentence goes to logs.
-    """
-    if points < 1:
-        return ""
-    known = table[table["subject"] != ""]
-    said = []
-    if len(known) < len(table):
-        said.append(f"{len(table) - len(known)} of {len(table)} rows are of unknown subjects")
-    names = known["session"] + "/" + known["point"]
-    counts = names.groupby([known["partition"], known["subject"]]).nunique()
-    few = counts[counts <= points]
-    if len(few):
-        people = few.index.get_level_values("subject").nunique()
-        least, most = few.min(), few.max()
-        have = f"{most}" if least == most else f"{least} to {most}"
-        have += " point" if most == 1 else " points"
-        said.append(
-            f"{people} of {known['subject'].nunique()} subjects have {have} only, and "
-            f"--calibration-points {points} leaves none to test them by (use fewer)"
-        )
-    return f"Not calibrated: {'; '.join(said)}." if said else ""
-
-
-def spread_points(names: np.ndarray, target: np.ndarray, count: int) -> np.ndarray:
-    """Choose points as a calibration pattern would: the most central, then ever the farthest.
-
-    Farthest-point sampling (Gonzalez 1985); the errors of the predictions play no part.
-
-    Parameters
-    ----------
-    names
-        (n,) point of every frame.
-    target
-        (n, 2) its position.
-    count
-        How many points.
-
-    Returns
-    -------
-    ndarray of str
-        At most `count` names.
-    """
-    points, first = np.unique(names, return_index=True)
-    if count < 1:
-        return points[:0]
-    xy = target[first]
-    centre = (xy.min(axis=0) + xy.max(axis=0)) / 2
-    chosen = [int(np.linalg.norm(xy - centre, axis=1).argmin())]
-    distance = np.linalg.norm(xy - xy[chosen[0]], axis=1)
-    while len(chosen) < min(count, len(points)):
-        distance[chosen] = -1  # two points may be at the same place
-        chosen.append(int(distance.argmax()))
-        distance = np.minimum(distance, np.linalg.norm(xy - xy[chosen[-1]], axis=1))
-    return points[chosen]

@@ -34,3 +34,27 @@ def predicted(prepared: Prepared, split: Split, noise: float = 60.0) -> pd.DataF
     return table.assign(
         pred_x=table["target_x"] + away[:, 0], pred_y=table["target_y"] + away[:, 1]
     )
+
+
+def embedding_of(table: pd.DataFrame, dims: int = 6) -> np.ndarray:
+    rng = np.random.default_rng(1)
+    mixed = table[["target_x", "target_y"]].to_numpy() @ rng.normal(size=(2, dims)) / 500
+    return mixed + 0.05 * rng.normal(size=mixed.shape)
+
+
+def people(points: int = 12, frames: int = 3, noise: float = 15.0) -> pd.DataFrame:
+    """Three people with a large shift each, every point in several frames."""
+    rng = np.random.default_rng(2)
+    rows = []
+    for number, (subject, shift) in enumerate(
+        [("ann", (200, 0)), ("bob", (-150, 80)), ("cho", (0, -190))]
+    ):
+        for point in range(points):
+            target = rng.uniform((0, 0), (1300, 700)).round()
+            for frame in range(frames):
+                gaze = target + shift + rng.normal(0, noise, 2)
+                rows.append((number % 2, f"{subject}{point}{frame}", subject, subject, "1",
+                             f"p{point}", *target, *gaze))  # fmt: skip
+    columns = ["partition", "sample", "group", "subject", "session", "point", "target_x",
+               "target_y", "pred_x", "pred_y"]  # fmt: skip
+    return pd.DataFrame(rows, columns=columns)

@@ -1,8 +1,11 @@
-"""Rendered eyes of a few people, prepared and split, once for the whole session."""
+"""Rendered eyes of a few people, prepared and split, once for the whole session; face videos."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from face_data import write_faces
 
 from eyecli.data.plan import SplitSettings
 from eyecli.data.prepare import prepare
@@ -37,3 +40,9 @@ def prepared(prepared_and_split: tuple[Prepared, Split]) -> Prepared:
 @pytest.fixture(scope="session")
 def split(prepared_and_split: tuple[Prepared, Split]) -> Split:
     return prepared_and_split[1]
+
+
+@pytest.fixture
+def faces(prepared: Prepared, tmp_path: Path) -> Prepared:
+    """Eight subjects of face videos, made up."""
+    return write_faces(prepared, tmp_path / "faces")

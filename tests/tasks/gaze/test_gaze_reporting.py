@@ -2,31 +2,24 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from random import Random
 
 import numpy as np
 import pandas as pd
 import pytest
-from gaze_tables import predicted, with_index
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from face_data import SUBJECTS, halves, predictions, with_sessions, write_faces
+from gaze_tables import embedding_of, predicted, with_index
 
 from eyecli.data.prepared import Prepared
 from eyecli.data.split import Partition, Split
+from eyecli.evaluation.alignment import sampling_of
 from eyecli.evaluation.baselines import Known, constant
-from eyecli.evaluation.findings import Metric
+from eyecli.evaluation.findings import Findings, Metric
 from eyecli.evaluation.stage import EvaluateSettings
 from eyecli.metrics.gaze import euclidean
 from eyecli.tasks.gaze import reporting
-from eyecli.tasks.gaze.reporting import (
-    baseline_predictions,
-    calibrate_users,
-    error_units,
-    findings,
-    not_calibrated,
-    spread_points,
-    summarise,
-)
+from eyecli.tasks.gaze.recordings import read_sessions
+from eyecli.tasks.gaze.reporting import Judged, baseline_predictions, findings, summarise
+from eyecli.tasks.gaze.screens import same_screen
 
 pytest_plugins = ["rendered_gaze"]
 
@@ -46,12 +39,19 @@ TARGET = np.array([[0.0, 0], [0, 0], [50, 50], [0, 0]])
 PREDICTION = np.array([[-6.0, 8], [6, 8], [52, 50], [0, -3]])
 
 
+PX = {"unit": "px", "screen_px": None, "screen_cm": None, "distance_cm": None}
+
+
+def judged(name: str, table: pd.DataFrame, prediction: np.ndarray, target: np.ndarray) -> Judged:
+    return Judged(name, table, prediction, target, same_screen(PX, len(table)))
+
+
 def by_name(metrics: list[Metric]) -> dict[tuple[str, str], Metric]:
     return {(m.metric, m.group): m for m in metrics}
 
 
 def test_the_three_aggregations_by_hand() -> None:
-    found = by_name(summarise("model", TABLE, PREDICTION, TARGET, {"px": euclidean}))
+    found = by_name(summarise(judged("model", TABLE, PREDICTION, TARGET)))
     values = {key: (m.value, m.n) for key, m in found.items()}
     assert values == {
         ("error_mean_px", "frames"): (pytest.approx(25 / 4), 4),
@@ -73,197 +73,24 @@ def test_the_three_aggregations_by_hand() -> None:
 def test_a_dot_of_another_session_or_fold_is_another_dot() -> None:
     for column in ("session", "partition", "subject"):
         changed = TABLE.assign(**{column: [TABLE[column][0], *["9"] * 3]})
-        found = by_name(summarise("model", changed, PREDICTION, TARGET, {"px": euclidean}))
+        found = by_name(summarise(judged("model", changed, PREDICTION, TARGET)))
         assert found["error_mean_px", "dots"].n == 4
 
 
 def test_unknown_subjects_have_no_figures_over_subjects() -> None:
     for subjects in ([""] * 4, ["ann", "ann", "ann", ""]):
-        found = summarise(
-            "m", TABLE.assign(subject=subjects), PREDICTION, TARGET, {"px": euclidean}
-        )
+        found = summarise(judged("m", TABLE.assign(subject=subjects), PREDICTION, TARGET))
         assert {m.group for m in found} == {"frames", "dots"}
 
 
 def test_the_order_of_the_rows_changes_nothing() -> None:
-    first = summarise("m", TABLE, PREDICTION, TARGET, {"px": euclidean})
+    first = summarise(judged("m", TABLE, PREDICTION, TARGET))
     for order in ([3, 2, 1, 0], [1, 3, 0, 2]):
         table = TABLE.iloc[order].reset_index(drop=True)
-        again = summarise("m", table, PREDICTION[order], TARGET[order], {"px": euclidean})
+        again = summarise(judged("m", table, PREDICTION[order], TARGET[order]))
         for a, b in zip(first, again, strict=True):
             assert (a.metric, a.group, a.n) == (b.metric, b.group, b.n)
             assert b.value == pytest.approx(a.value)
-
-
-@pytest.mark.parametrize(
-    ("setup", "units"),
-    [
-        ({"unit": "px"}, ["px"]),
-        ({"unit": "px", "screen_px": (800, 600)}, ["px"]),
-        ({"unit": "px", "screen_px": (800, 600), "distance_cm": 60}, ["px"]),
-        ({"unit": "px", "screen_px": (800, 600), "screen_cm": (40, 30)}, ["px", "cm"]),
-        ({"unit": "px", "screen_px": (800, 600), "screen_cm": (40, 30), "distance_cm": 60},
-         ["px", "cm", "deg"]),
-        ({"unit": "cm"}, ["cm"]),
-    ],
-)  # fmt: skip
-def test_units_that_can_be_given(setup: dict, units: list[str]) -> None:
-    known = {"screen_px": None, "screen_cm": None, "distance_cm": None} | setup
-    found = error_units(known)
-    assert list(found) == units
-    # 400 px are 20 cm, from the centre at 20 cm distance 45 degrees.
-    if "deg" in found:
-        known["distance_cm"] = 20
-        centre, edge = np.array([[400.0, 300]]), np.array([[800.0, 300]])
-        errors = {unit: error_of(edge, centre)[0] for unit, error_of in error_units(known).items()}
-        assert errors == {"px": 400, "cm": pytest.approx(20), "deg": pytest.approx(45)}
-
-
-# Calibration
-
-
-def embedding_of(table: pd.DataFrame, dims: int = 6) -> np.ndarray:
-    rng = np.random.default_rng(1)
-    mixed = table[["target_x", "target_y"]].to_numpy() @ rng.normal(size=(2, dims)) / 500
-    return mixed + 0.05 * rng.normal(size=mixed.shape)
-
-
-def people(points: int = 12, frames: int = 3, noise: float = 15.0) -> pd.DataFrame:
-    """Three people with a large shift each, every point in several frames."""
-    rng = np.random.default_rng(2)
-    rows = []
-    for number, (subject, shift) in enumerate(
-        [("ann", (200, 0)), ("bob", (-150, 80)), ("cho", (0, -190))]
-    ):
-        for point in range(points):
-            target = rng.uniform((0, 0), (1300, 700)).round()
-            for frame in range(frames):
-                gaze = target + shift + rng.normal(0, noise, 2)
-                rows.append((number % 2, f"{subject}{point}{frame}", subject, subject, "1",
-                             f"p{point}", *target, *gaze))  # fmt: skip
-    columns = ["partition", "sample", "group", "subject", "session", "point", "target_x",
-               "target_y", "pred_x", "pred_y"]  # fmt: skip
-    return pd.DataFrame(rows, columns=columns)
-
-
-def test_no_point_is_evaluated_that_calibrated(prepared: Prepared) -> None:
-    """Targets of the held-out points are changed: were one of them fitted, predictions moved."""
-    table = people()
-    embedding = embedding_of(table)
-    rows, before = calibrate_users(table, embedding, prepared, points=5)
-    assert len(rows) == 3 * 7 * 3 and len(set(rows)) == len(rows)
-    for subject in ("ann", "bob", "cho"):
-        mine = table.iloc[rows]["subject"] == subject
-        assert table.iloc[rows][mine]["point"].nunique() == 7
-    fitted = np.setdiff1d(np.arange(len(table)), rows)
-    keys = ["subject", "point"]
-    assert not set(map(tuple, table.iloc[rows][keys].to_numpy())) & set(
-        map(tuple, table.iloc[fitted][keys].to_numpy())
-    )
-    # Another truth within the same outline, so that the same points calibrate.
-    moved = table.copy()
-    moved.loc[rows, ["target_x", "target_y"]] += 0.25
-    again, after = calibrate_users(moved, embedding, prepared, points=5)
-    np.testing.assert_array_equal(again, rows)
-    np.testing.assert_array_equal(after, before)
-
-
-def test_calibration_helps_people_with_a_shift(prepared: Prepared) -> None:
-    table = people()
-    rows, calibrated = calibrate_users(table, embedding_of(table), prepared, points=9)
-    target = table[["target_x", "target_y"]].to_numpy()[rows]
-    base = table[["pred_x", "pred_y"]].to_numpy()[rows]
-    assert euclidean(calibrated, target).mean() < 0.4 * euclidean(base, target).mean()
-
-
-def test_people_are_calibrated_apart(prepared: Prepared) -> None:
-    """Their predictions do not change when somebody else's do."""
-    table = people()
-    embedding = embedding_of(table)
-    rows, before = calibrate_users(table, embedding, prepared, points=5)
-    other = table.copy()
-    bob = (other["subject"] == "bob").to_numpy()
-    other.loc[bob, ["pred_x", "pred_y"]] *= 1.3
-    again, after = calibrate_users(other, embedding, prepared, points=5)
-    np.testing.assert_array_equal(again, rows)
-    np.testing.assert_array_equal(after[~bob[rows]], before[~bob[rows]])
-    assert np.abs(after[bob[rows]] - before[bob[rows]]).max() > 1
-
-
-@pytest.mark.parametrize("points", [0, -1, 12, 99])
-def test_without_points_to_fit_or_to_test_nothing_is_calibrated(
-    prepared: Prepared, points: int
-) -> None:
-    table = people()
-    rows, calibrated = calibrate_users(table, embedding_of(table), prepared, points)
-    assert rows.shape == (0,) and calibrated.shape == (0, 2)
-
-
-POINTS = st.lists(
-    st.tuples(st.integers(0, 30), st.integers(0, 30)), min_size=1, max_size=15
-).map(lambda xy: np.array(xy, float))  # fmt: skip
-
-
-@settings(deadline=None)
-@given(POINTS, st.integers(0, 20), st.randoms(use_true_random=False))
-def test_spread_points_are_deterministic_and_of_any_order(
-    target: np.ndarray, count: int, random: Random
-) -> None:
-    names = np.array([f"p{i}" for i in range(len(target))])
-    chosen = spread_points(names, target, count)
-    assert len(chosen) == min(count, len(target)) == len(set(chosen)) and set(chosen) <= set(names)
-    order = list(range(len(names))) * 2
-    random.shuffle(order)
-    np.testing.assert_array_equal(spread_points(names[order], target[order], count), chosen)
-
-
-def test_spread_points_cover_a_grid() -> None:
-    """The centre, then the corners: what a calibration screen shows."""
-    x, y = np.meshgrid([0.0, 10, 20, 30, 40], [0.0, 10, 20])
-    target = np.stack([x.ravel(), y.ravel()], axis=1)
-    names = np.array([f"{int(a)}-{int(b)}" for a, b in target])
-    chosen = spread_points(names, target, 5).tolist()
-    assert chosen[0] == "20-10" and set(chosen[1:]) == {"0-0", "0-20", "40-0", "40-20"}
-
-
-def test_the_choice_of_points_does_not_see_predictions(prepared: Prepared) -> None:
-    table = people()
-    rows, _ = calibrate_users(table, embedding_of(table), prepared, points=5)
-    rng = np.random.default_rng(5)
-    blind = table.assign(pred_x=rng.normal(size=len(table)), pred_y=rng.normal(size=len(table)))
-    again, _ = calibrate_users(blind, rng.normal(size=(len(table), 6)), prepared, points=5)
-    np.testing.assert_array_equal(again, rows)
-
-
-def test_who_cannot_be_calibrated_is_counted_with_the_reason(
-    prepared: Prepared, split: Split, caplog: pytest.LogCaptureFixture
-) -> None:
-    table = people()
-    assert not_calibrated(table, 11) == "" == not_calibrated(table, 0)
-    assert "3 of 3 subjects have 12 points only" in not_calibrated(table, 12)
-    few = table[(table["subject"] != "bob") | table["point"].isin(["p0", "p1", "p2"])]
-    said = not_calibrated(few, 5)
-    assert "1 of 3 subjects have 3 points only, and --calibration-points 5" in said
-    assert "bob" not in said
-    # They are those that calibrate_users leaves out.
-    few = few.reset_index(drop=True)
-    rows, _ = calibrate_users(few, embedding_of(few), prepared, 5)
-    assert set(few.iloc[rows]["subject"]) == {"ann", "cho"}
-    table = predicted(prepared, split)
-    found = findings(table, embedding_of(table), prepared, split, EvaluateSettings())
-    assert "6 of 6 subjects have 5 points only" in found.notes[-1]
-    assert found.notes[-1] in caplog.text
-
-
-def test_unknown_people_are_not_calibrated_as_if_they_were_one(prepared: Prepared) -> None:
-    table = people()
-    unknown = table.assign(subject=table["subject"].where(table["subject"] != "bob", ""))
-    rows, _ = calibrate_users(unknown, embedding_of(table), prepared, 5)
-    assert set(table.iloc[rows]["subject"]) == {"ann", "cho"}
-    assert not_calibrated(unknown, 5) == "Not calibrated: 36 of 108 rows are of unknown subjects."
-    nobody = table.assign(subject="")
-    assert len(calibrate_users(nobody, embedding_of(table), prepared, 5)[0]) == 0
-    assert "108 of 108 rows" in not_calibrated(nobody, 5)
 
 
 # Baselines
@@ -336,7 +163,8 @@ def test_findings_hold_model_baselines_and_calibration(prepared: Prepared, split
     predictors = {m.predictor for m in found.metrics}
     assert predictors == {"model", "constant", "ridge on pixels", "before calibration",
                           "after calibration"}  # fmt: skip
-    assert {m.metric.rsplit("_")[-1] for m in found.metrics} == {"px", "cm", "deg"}
+    errors = [m.metric for m in found.metrics if m.metric.startswith("error_")]
+    assert {name.rsplit("_")[-1] for name in errors} == {"px", "cm", "deg"}
     assert [d.against for d in found.differences] == ["constant", "ridge on pixels"]
     (mean,) = (m for m in found.metrics if (m.predictor, m.metric, m.group)
                == ("model", "error_mean_px", "frames"))  # fmt: skip
@@ -348,17 +176,17 @@ def test_findings_hold_model_baselines_and_calibration(prepared: Prepared, split
     notes = " ".join(found.notes)
     assert "60 test rows of 60 samples in 3 folds, 6 subjects" in notes
     assert "the 24 frames of the other points" in notes, "2 of 5 points, of 6 people"
-    assert len(found.plots) == 3 and all(svg.startswith("<svg") for svg in found.plots.values())
+    assert len(found.plots) == 5 and all(svg.startswith("<svg") for svg in found.plots.values())
 
 
 def test_notes_say_what_could_not_be_computed(prepared: Prepared, split: Split) -> None:
     table = predicted(prepared, split).assign(subject="")
     by_sample = replace_grouping(split, list(prepared.index["sample"]))
     bare = replace(prepared, setup=prepared.setup | {"screen_cm": None})
-    notes = " ".join(reporting._notes(table, bare, by_sample))
+    notes = " ".join(reporting._notes(table, bare, by_sample, None))
     assert "Subjects are unknown" in notes and "--screen-cm" in notes
     near = replace(prepared, setup=prepared.setup | {"distance_cm": None})
-    assert "--distance-cm" in " ".join(reporting._notes(table, near, by_sample))
+    assert "--distance-cm" in " ".join(reporting._notes(table, near, by_sample, None))
 
 
 def replace_grouping(split: Split, groups: list[str]) -> Split:
@@ -379,6 +207,113 @@ def test_people_are_resampled_though_the_groups_are_samples(
     alone = findings(leaky.assign(subject=""), embedding_of(table), prepared, split, settings)
     assert alone.differences != honest.differences
     assert alone.notes[0] == "60 test rows of 60 samples in 3 folds."
+
+
+# Face sessions
+
+
+def judge(
+    faces: Prepared, on: Prepared | None = None, points: int = 5, noise: float = 0.3
+) -> Findings:
+    table = predictions(on or faces, noise)
+    if on:
+        table["partition"] = 0
+    embedding = np.zeros((len(table), 4))
+    return findings(table, embedding, faces, halves(faces), EvaluateSettings(points), on)
+
+
+def test_findings_of_face_sessions_have_all_that_only_they_know(faces: Prepared) -> None:
+    found = judge(faces)
+    by = {(m.predictor, m.metric, m.group): m for m in found.metrics}
+    for name in ("model", "before calibration", "after calibration"):
+        for unit in ("cm", "px", "deg"):
+            assert (name, f"error_mean_{unit}", "device=tablet-11") in by
+            assert (name, f"error_mean_{unit}", "orientation=portrait") in by
+        for metric in ("rms_s2s_mean_cm", "std_median_deg", "bcea_mean_cm2", "bcea_mean_deg2"):
+            assert (name, metric, "fixations") in by
+    assert by["model", "error_mean_cm", "device=6"].n == 4 * 45
+    assert ("recordings", "data_loss_share", "device=tablet-11") in by
+    assert by["after calibration", "worse_by_0.1_cm_users", "subjects"].n == 8
+    assert by["after calibration", "gain_mean_percent", "subjects"].value > 30
+    # Four of nine stimuli are held out, in 12 sessions.
+    held = by["after calibration", "rms_s2s_mean_cm", "fixations"]
+    assert held.n == 12 * 9 - 8 * 5 and by["model", "rms_s2s_mean_cm", "fixations"].n == 12 * 9
+    assert list(found.tables) == [
+        "Users made worse by calibration, and their gain", "By device and orientation",
+        "Precision", "Data loss and effective rate",
+    ]  # fmt: skip
+    shown = {m for rows in found.tables.values() for m in rows}
+    assert shown <= set(found.metrics), "and in one unit only"
+    assert {m.metric.rsplit("_", 1)[-1] for m in shown} == {
+        "cm", "cm2", "share", "users", "percent", "hz"
+    }  # fmt: skip
+    notes = " ".join(found.notes)
+    assert "Precision:" in notes and "Data loss:" in notes and "no degrees" not in notes
+    assert "of 8 test users are worse" in notes
+
+
+def test_single_people_are_in_the_rows_for_metrics_csv_only(faces: Prepared) -> None:
+    found = judge(faces)
+    groups = {m.group for m in found.people}
+    assert groups == {f"subject={name}" for name in SUBJECTS}
+    shown = replace(found, people=(), tables={}, plots={})
+    assert "p01" not in str(shown) + str(found.tables) + str(found.plots)
+    assert "by their ids, are in metrics.csv only" in " ".join(found.notes)
+    mean = {(m.predictor, m.metric, m.group): m.value for m in found.people}
+    per_person = [mean["model", "error_mean_cm", group] for group in groups]
+    (over,) = (m.value for m in found.metrics
+               if (m.predictor, m.metric, m.group) == ("model", "error_mean_cm", "subjects")
+               )  # fmt: skip
+    assert np.mean(per_person) == pytest.approx(over)
+
+
+def test_image_tables_have_none_of_it(prepared: Prepared, split: Split) -> None:
+    table = predicted(prepared, split)
+    found = findings(table, embedding_of(table), prepared, split, EvaluateSettings(3))
+    assert list(found.tables) == ["Users made worse by calibration, and their gain"]
+    assert {m.group for m in found.metrics} == {"frames", "dots", "subjects"}
+    assert len({m.group for m in found.people}) == 6
+    assert "Precision" not in " ".join(found.notes)
+
+
+def test_external_data_are_judged_by_their_own_sessions(faces: Prepared, tmp_path: Path) -> None:
+    other = write_faces(faces, tmp_path / "other", ["q1", "q2", "q3"])
+    sessions = read_sessions(other)
+    assert sessions is not None
+    sessions[["screen_w_px", "screen_h_px"]] *= 2
+    other = with_sessions(other, sessions)
+    found = judge(faces, other)
+    by = {(m.predictor, m.metric, m.group): m for m in found.metrics}
+    assert by["recordings", "data_loss_share", "subjects"].n == 3
+    assert {m.group for m in found.people} == {"subject=q1", "subject=q2", "subject=q3"}
+    half = judge(faces, write_faces(faces, tmp_path / "same", ["q1", "q2", "q3"]))
+    px = ("model", "error_mean_px", "frames")
+    assert by[px].value == pytest.approx(
+        2 * {(m.predictor, m.metric, m.group): m for m in half.metrics}[px].value
+    )
+
+
+def test_a_session_without_a_distance_is_counted_in_the_notes(faces: Prepared) -> None:
+    sessions = read_sessions(faces)
+    assert sessions is not None
+    sessions["distance_cm"] = ["", *sessions["distance_cm"].astype(str)[1:]]
+    found = judge(with_sessions(faces, sessions))
+    assert "The viewing distance of 1 of 12 sessions is unknown" in " ".join(found.notes)
+    assert not [m for m in found.metrics if m.metric.endswith(("deg", "deg2"))]
+
+
+def test_comparisons_have_the_units_of_the_report(faces: Prepared) -> None:
+    table = predictions(faces)
+    prediction = table[["pred_x", "pred_y"]].to_numpy()
+    lines = reporting.headlines(table, prediction, faces, sampling_of(table))
+    by = {(m.metric, m.group): m.value for m in judge(faces).metrics if m.predictor == "model"}
+    assert [(h.metric, h.group) for h in lines] == [
+        ("error_mean_cm", "frames"), ("error_mean_px", "frames"), ("error_mean_deg", "frames"),
+        ("error_mean_cm", "subjects"),
+    ]  # fmt: skip
+    whole = np.ones((1, len(SUBJECTS)))
+    for line in lines:
+        assert line.replicate(whole)[0] == pytest.approx(by[line.metric, line.group])
 
 
 def test_the_augmentation_is_told_with_its_ranges() -> None:
