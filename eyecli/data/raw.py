@@ -45,6 +45,10 @@ class Raw:
     where
         For every sample the file, and the row if that is a table, where a person finds it; or
         nothing at all.
+    details
+        For every sample all that its source says of it (a row of a table, say), apart from where
+        it says so: with its files, all that it is made of. Or nothing at all: then any file of
+        the source may matter to it.
     extract
         Where only slow work on the pixels tells which samples there are (faces in video): makes
         the final samples of what is listed here, keeping arrays in the folder it is given.
@@ -62,6 +66,7 @@ class Raw:
     identifying: Sequence[str] = ()
     dropped: Mapping[str, int] = field(default_factory=dict)
     where: Sequence[str] = ()
+    details: Sequence[Mapping[str, Any]] = ()
     extract: Callable[[Path], Raw] | None = None
 
 

@@ -36,6 +36,8 @@ SUFFIXES = (".bmp", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")
 
 # Where a person finds the sample: file, and row of a table.
 WHERE = "where"
+# What changes when other rows come before.
+PLACES = ("sample", WHERE)
 
 Row = dict[str, Any]
 Found = tuple[list[Row], list[list[str]], list[str]]
@@ -91,6 +93,7 @@ def read_raw(source: Source, settings: GazePreprocess) -> Raw:
     return Raw(
         table, files, specs, convert, _setup(settings, images, has_boxes), problems,
         targets=TARGETS, identifying=images, where=[sample[WHERE] for sample in samples],
+        details=[{k: v for k, v in sample.items() if k not in PLACES} for sample in samples],
     )  # fmt: skip
 
 
