@@ -64,7 +64,7 @@ def from_images(
         refuse_problems(raw.problems)
     except DataError as error:
         # Where everybody has files of his own, those are read again by themselves.
-        if raw.extract is None or len(users) < 2:
+        if raw.extract is None or raw.restrict or len(users) < 2:
             raise
         refused.append(error)
 
@@ -147,6 +147,8 @@ def raw_of_user(
     read_raw
         The task's reader.
     """
+    if raw.restrict:
+        return source, raw.restrict(rows)
     if raw.extract:
         # What is extracted is what was listed: the slow work is to see the user's files only.
         files = {name for i in rows for name in raw.files[i]}

@@ -71,6 +71,8 @@ class Layout:
         Names of the fields of its smallest table.
     filename
         Pattern of its file names, where they are given: then there is no table.
+    sample
+        Its smallest file, where that is no table.
     """
 
     meaning: str
@@ -78,6 +80,7 @@ class Layout:
     fields: tuple[Field, ...]
     minimal: tuple[str, ...] = ()
     filename: str = ""
+    sample: str = ""
 
 
 def parse_cell(cell: str, entry: Field, name: str) -> Value:
@@ -127,7 +130,9 @@ def _number(cell: str, entry: Field, name: str) -> float:
 
 
 def example(layout: Layout) -> str:
-    """Return the smallest table of a layout as CSV, or the file names of its smallest folder."""
+    """Return the smallest table of a layout, or its file, or the names of its smallest folder."""
+    if layout.sample:
+        return layout.sample
     cells = {entry.name: entry.example for entry in layout.fields}
     if layout.filename:
         choices = {e.name: dict.fromkeys(e.choices.values()) for e in layout.fields if e.choices}

@@ -76,7 +76,9 @@ class Lookalike(NamedTuple):
     how: str
 
 
-def find_lookalikes(arrays: Arrays, subjects: Sequence[str]) -> list[Lookalike]:
+def find_lookalikes(
+    arrays: Arrays, subjects: Sequence[str], rows: Sequence[int] | None = None
+) -> list[Lookalike]:
     """Find the near-duplicates within a set, and the pixel-identical images of any size.
 
     Every image is compared with the nearest of other subjects, `MOST` a sample: of one photograph
@@ -89,14 +91,17 @@ def find_lookalikes(arrays: Arrays, subjects: Sequence[str]) -> list[Lookalike]:
         The arrays of the set.
     subjects
         (n,) ids; '' is unknown.
+    rows
+        Those to compare, ascending; all by default.
 
     Returns
     -------
     list of Lookalike
         First below second, sorted.
     """
-    rows, names = np.arange(len(subjects)), judged_images(arrays.specs)
-    own = _side(arrays, rows, names)
+    chosen = np.arange(len(subjects)) if rows is None else np.asarray(rows, int)
+    subjects, names = [subjects[row] for row in chosen], judged_images(arrays.specs)
+    own = _side(arrays, chosen, names)
     candidates: dict[tuple[Image, Image], int] = {}
     for query, other, form in _candidates(own, subjects, names):
         if query < other:
@@ -105,10 +110,11 @@ def find_lookalikes(arrays: Arrays, subjects: Sequence[str]) -> list[Lookalike]:
             candidates.setdefault((other, query), inverse(form))
     found = _confirm([(*pair, form) for pair, form in candidates.items()], own, own, names)
     every = all_images(arrays.specs)
-    images = [(row, name) for row in rows.tolist() for name in every]
+    images = [(position, name) for position in range(len(chosen)) for name in every]
     for (a, x), (b, y), form in identical_images(images, lambda image: own.pixels(*image)):
         if a != b:
-            found.setdefault((a, b), Lookalike(a, b, 1.0, _how(x, y, form, len(every) > 1)))
+            pair = int(chosen[a]), int(chosen[b])
+            found.setdefault(pair, Lookalike(*pair, 1.0, _how(x, y, form, len(every) > 1)))
     return sorted(found.values())
 
 

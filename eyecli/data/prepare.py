@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,12 +16,14 @@ from eyecli.data.arrays import Arrays, ArrayWriter
 from eyecli.data.audit import PARENT
 from eyecli.data.card import write_dataset_card
 from eyecli.data.comparable import not_judged, thumbnail_specs, thumbnails
+from eyecli.data.contact_sheet import CONTACT_SHEET, write_contact_sheet
 from eyecli.data.extend import Earlier
 from eyecli.data.lookalikes import Lookalike, find_lookalikes, write_lookalikes
 from eyecli.data.plan import SplitSettings, like_earlier, plan_split, refuse_problems
 from eyecli.data.prepared import (
     ARRAYS,
     INDEX,
+    SESSIONS,
     SETUP,
     write_table,
 )
@@ -36,11 +38,13 @@ from eyecli.sources.source import Source, open_source
 from eyecli.workspace.memo import Work
 from eyecli.workspace.splits import choose_split
 from eyecli.workspace.stage import Built, Outcome, run_stage
-from eyecli.workspace.store import Artifact
+from eyecli.workspace.store import Artifact, staging
 
 log = logging.getLogger(__name__)
 
 SHOWN = 20
+# How the work is shared out, not what comes of it.
+WITHOUT_EFFECT = ("processes",)
 # A split is audited several times: notices are for the last.
 SILENT = logging.Logger("silent", logging.CRITICAL)
 NO_TABLE = TableSettings()
@@ -98,7 +102,7 @@ def prepare(
     sources = _open(root, artifacts, split, table)
     roles = {f"source-{n}" if n > 1 else "source": a for n, a in enumerate(artifacts.values(), 1)}
     first = next(iter(sources.values()))
-    params = asdict(settings) | table_params(first)
+    params = result_params(settings) | table_params(first)
     if split.split_column is not None:
         params["split_column"] = split.split_column
     if more:
@@ -110,9 +114,12 @@ def prepare(
         refuse_problems(found.problems)
         # The split is audited before the slow part: what will be refused is refused at once.
         _plan(found, split, earlier, notices=SILENT)
-        _write(folder, found)
+        with staging(root) as scratch:
+            found = _extracted(found, scratch)
+            refuse_problems(found.problems)
+            _write(folder, found)
         # Again, with what only the pixels tell: nothing is published then either.
-        pairs = find_lookalikes(Arrays(folder / ARRAYS), found.column("subject"))
+        pairs = find_lookalikes(Arrays(folder / ARRAYS), found.column("subject"), _distinct(found))
         _plan(found, split, earlier, pairs, notices=SILENT)
         write_lookalikes(folder, found.column("sample"), pairs)
         write_dataset_card(
@@ -154,7 +161,9 @@ def check_source(
         log.warning(note)
     if not problems:
         wanted = thumbnail_specs(found.specs)
-        with TemporaryDirectory() as folder:
+        with TemporaryDirectory() as folder, TemporaryDirectory() as scratch:
+            found = _extracted(found, Path(scratch))
+            problems += found.problems
             writer = ArrayWriter(Path(folder), wanted)
             for position in track(range(len(found.table)), "checking"):
                 try:
@@ -164,7 +173,11 @@ def check_source(
             writer.close()
             # Rows are those of the table only if none is missing.
             whole = not problems
-            pairs = find_lookalikes(Arrays(Path(folder)), found.column("subject")) if whole else []
+            pairs = (
+                find_lookalikes(Arrays(Path(folder)), found.column("subject"), _distinct(found))
+                if whole
+                else []
+            )
         try:
             _plan(found, split, earlier, pairs)
         except EyecliError as error:
@@ -177,10 +190,30 @@ def check_source(
     lines = [
         f"layout {layouts}: {len(found.table)} samples, {_count(found)} subjects, "
         f"{files} files; arrays {', '.join(found.specs)} of "
-        f"{row_bytes * len(found.table) / 1e6:.1f} MB",
+        f"{row_bytes * len(found.table) / 1e6:.1f} MB"
+        + "".join(f"; {n} left out: {reason}" for reason, n in sorted(found.dropped.items())),
         f"{len(problems)} problems",
     ]
     return lines + problems[:SHOWN]
+
+
+def result_params(settings: Any) -> dict[str, Any]:
+    """Return the settings of a task that can change what a preparation gives."""
+    return {key: value for key, value in asdict(settings).items() if key not in WITHOUT_EFFECT}
+
+
+def _extracted(found: Found, scratch: Path) -> Found:
+    """Do the slow work that tells which samples there are, where there is some."""
+    return found.extract(scratch) if found.extract else found
+
+
+def _distinct(found: Found) -> list[int]:
+    """Rows that could show one picture twice: of a video one frame for each stimulus shown."""
+    rows: dict[Hashable, int] = {}
+    for number, row in enumerate(found.table):
+        shown = (row["subject"], row["session"], row["stimulus"]) if "stimulus" in row else number
+        rows.setdefault(shown, number)
+    return list(rows.values())
 
 
 def _open(
@@ -252,6 +285,10 @@ def _write(folder: Path, found: Found) -> None:
         writer.append(found.convert(position))
     writer.close()
     write_table(folder / INDEX, table)
+    if found.sessions:
+        write_table(folder / SESSIONS, pd.DataFrame([dict(row) for row in found.sessions]))
+    if found.exhibits or found.sessions:
+        write_contact_sheet(folder / CONTACT_SHEET, found, Arrays(folder / ARRAYS))
     (folder / SETUP).write_bytes(msgspec.json.encode(found.setup, order="deterministic") + b"\n")
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 INDEX = "index.csv"
 SETUP = "setup.json"
 SPLIT = "split.json"
+# Of recordings: a row a session.
+SESSIONS = "sessions.csv"
 ARRAYS = "arrays"
 # Columns of every index; tasks add theirs. `files` holds the sha256 of the sample's files.
 COLUMNS = ("sample", "group", "files")
@@ -114,6 +116,8 @@ def read_table(path: Path) -> pd.DataFrame:
         "files",
         "part",
         "source",
+        "device",
+        "orientation",
     )
     try:
         return pd.read_csv(path, dtype=dict.fromkeys(text, str), keep_default_na=False,

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,11 @@ class Found:
         See `Raw`.
     where
         For every sample where a person finds it: its id, if the task does not say.
+    sessions, exhibits
+        See `Raw`.
+    extract
+        Where slow work tells which samples there are: makes the final ones, keeping arrays in
+        the folder it is given.
     """
 
     table: Sequence[Mapping[str, Any]]
@@ -72,6 +78,9 @@ class Found:
     identifying: Sequence[str]
     dropped: Mapping[str, int]
     where: list[str]
+    sessions: Sequence[Mapping[str, Any]] = ()
+    exhibits: Sequence[tuple[str, np.ndarray]] = ()
+    extract: Callable[[Path], Found] | None = None
 
     def column(self, name: str) -> list[str]:
         """One column as text."""
@@ -133,12 +142,18 @@ def find_samples(
     CheckError
         If a subject id occurs in several and nobody said what that means.
     """
-    raws = {label: read_raw(source, settings) for label, source in sources.items()}
+    return _as_one(
+        {label: read_raw(source, settings) for label, source in sources.items()}, sources, unite
+    )
+
+
+def _as_one(raws: Mapping[str, Raw], sources: Mapping[str, Source], unite: UniteSettings) -> Found:
     tables: list[Sequence[Mapping[str, Any]]] = [raw.table for raw in raws.values()]
+    sessions: list[Sequence[Mapping[str, Any]]] = [raw.sessions for raw in raws.values()]
     # What is wrong within a source is said first.
     if len(raws) > 1 and not any(raw.problems for raw in raws.values()):
         _require_alike(raws)
-        tables = _united(raws, unite)
+        tables, sessions = _united(raws, unite)
     first = next(iter(raws.values()))
     ends = list(accumulate(len(table) for table in tables))
     readers = [(raw.convert, sources[label].read) for label, raw in raws.items()]
@@ -147,6 +162,13 @@ def find_samples(
         number = bisect_right(ends, position)
         one, read = readers[number]
         return one(position - (ends[number - 1] if number else 0), read)
+
+    def extract(scratch: Path) -> Found:
+        final = {
+            label: raw.extract(scratch / str(number)) if raw.extract else raw
+            for number, (label, raw) in enumerate(raws.items())
+        }
+        return _as_one(final, sources, unite)
 
     return Found(
         table=[row for table in tables for row in table],
@@ -167,6 +189,9 @@ def find_samples(
             for raw, table in zip(raws.values(), tables, strict=True)
             for place in raw.where or [str(row["sample"]) for row in table]
         ],
+        sessions=[row for rows in sessions for row in rows],
+        exhibits=[exhibit for raw in raws.values() for exhibit in raw.exhibits],
+        extract=extract if any(raw.extract for raw in raws.values()) else None,
     )
 
 
@@ -193,7 +218,10 @@ def _require_alike(raws: Mapping[str, Raw]) -> None:
                     )
 
 
-def _united(raws: Mapping[str, Raw], unite: UniteSettings) -> list[Sequence[Mapping[str, Any]]]:
+def _united(
+    raws: Mapping[str, Raw], unite: UniteSettings
+) -> tuple[list[Sequence[Mapping[str, Any]]], list[Sequence[Mapping[str, Any]]]]:
+    """Return the tables of samples and those of sessions, with ids that are right for all."""
     samples = _occurrences(raws, "sample")
     # s1 and S1 are one person or two, as s1 and s1 are.
     subjects = _occurrences(raws, "subject", spelling_key)
@@ -215,13 +243,16 @@ def _united(raws: Mapping[str, Raw], unite: UniteSettings) -> list[Sequence[Mapp
         # A recording without a number is one of its source, too.
         return f"{label}/{value}" if key in prefixed and (value or key == "session") else value
 
-    return [
-        [
+    def renamed(label: str, rows: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+        return [
             {key: rename(label, key, value) for key, value in row.items()} | {"source": label}
-            for row in raw.table
+            for row in rows
         ]
-        for label, raw in raws.items()
-    ]
+
+    return (
+        [renamed(label, raw.table) for label, raw in raws.items()],
+        [renamed(label, raw.sessions) for label, raw in raws.items()],
+    )
 
 
 def _occurrences(

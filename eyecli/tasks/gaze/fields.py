@@ -7,10 +7,13 @@ from collections.abc import Iterable
 
 from eyecli.data.fields import Field, Layout
 from eyecli.data.tables import find_table
+from eyecli.tasks.gaze.session_pairs import is_face_sessions
 
 CROP = re.compile(r"(?P<side>left|right)/(?P<x>-?\d+)_(?P<y>-?\d+)\.(?:bmp|png|jpe?g)", re.I)
 # Image columns of a table and the arrays they become.
 IMAGES = ("left", "right", "face")
+# Column of whole pictures.
+FRAME = "frame"
 BOXES = tuple(
     f"{part}_box_{side}" for part in ("face", "left", "right") for side in ("x", "y", "w", "h")
 )
@@ -41,6 +44,7 @@ TABLE_FIELDS = (
     Field("left", "path", "crop of the owner's left eye, as the camera sees it", "p01_left.png"),
     Field("right", "path", "crop of the owner's right eye, as the camera sees it", "p01_right.png"),
     Field("face", "path", "crop of the face", "p01_face.png", aliases=("image",)),
+    Field("frame", "path", "whole picture, in which face and eyes are looked for", "p01.jpg"),
     Field("session", "text", "recording of the person", "1"),
     Field("point", "text", "stimulus; by default the place of the target", "7"),
     *(
@@ -57,6 +61,42 @@ NAME_FIELDS = (
 )  # fmt: skip
 
 
+SESSION_FIELDS = (
+    Field("subject", "text", "who looks; a person's samples are never split", '"p01"', needed=True),
+    Field("screen_px", "number", "width and height of the screen", "[1366, 768]", "px", True),
+    Field("screen_cm", "number", "the same", "[34.4, 19.3]", "cm", True),
+    Field("camera_cm", "number", "camera from the screen's top left corner: x to the viewer's "
+          "right, y up", "[17.2, 0.7]", "cm", True),
+    Field("stimuli", "text", "what was shown, in order: start_ms, end_ms, x, y and optionally "
+          "point", "[...]", needed=True),
+    Field("stimuli[].start_ms", "number", "onset, from the video's first frame", "0", "ms", True),
+    Field("stimuli[].end_ms", "number", "end", "1500", "ms", True),
+    Field("stimuli[].x", "number", "where it was", "640", "see unit", True),
+    Field("stimuli[].y", "number", "where it was", "360", "see unit", True),
+    Field("stimuli[].point", "text", "its id; by default its place", '"7"'),
+    Field("unit", "choice", "of x and y: px from the screen's top left corner, y down, or cm from "
+          "the camera, x to the viewer's right, y up", '"px"', choices={"px": "px", "cm": "cm"}),
+    Field("session", "text", "recording of the person; by default the file's name", '"1"'),
+    Field("device", "text", "what it was recorded with; figures are given for each", '"tablet-11"'),
+    Field("orientation", "text", "how it was held; by default as the screen is", '"landscape"'),
+    Field("distance_cm", "number", "eyes to screen; gives degrees", "55", "cm"),
+    Field("mirrored", "text", "whether the video is a mirror image", "false"),
+)  # fmt: skip
+SESSION_EXAMPLE = """\
+p01.mp4, and p01.json:
+{
+  "subject": "p01",
+  "screen_px": [1366, 768],
+  "screen_cm": [34.4, 19.3],
+  "camera_cm": [17.2, 0.7],
+  "stimuli": [
+    {"start_ms": 0, "end_ms": 1500, "x": 640, "y": 360},
+    {"start_ms": 1500, "end_ms": 3000, "x": 1200, "y": 90}
+  ]
+}
+"""
+
+
 def is_eye_crops(names: Iterable[str]) -> bool:
     """``left/<X>_<Y>.bmp`` and ``right/<X>_<Y>.bmp``, the name being the target."""
     found = [CROP.fullmatch(name) for name in names]
@@ -69,6 +109,13 @@ def is_image_table(names: Iterable[str]) -> bool:
 
 
 LAYOUTS = {
+    "face-sessions": Layout(
+        "videos of faces, each with a JSON of the same name: who looked, when, at what, on which "
+        "screen",
+        is_face_sessions,
+        SESSION_FIELDS,
+        sample=SESSION_EXAMPLE,
+    ),
     "eye-crops": Layout(
         "crops of both eyes, named by their target in whole numbers; the person is not known",
         is_eye_crops,
@@ -76,7 +123,8 @@ LAYOUTS = {
         filename="{eye}/{target_x}_{target_y}.bmp",
     ),
     "image-table": Layout(
-        "a table with a row a sample that names images of both eyes, of the face, or of all",
+        "a table with a row a sample that names images of both eyes, of the face, or of all, or "
+        "whole pictures",
         is_image_table,
         TABLE_FIELDS,
         minimal=("subject", "target_x", "target_y", "left", "right"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -12,6 +13,8 @@ from eyecli.training.settings import TrainSettings
 
 # Of the network, in its order.
 INPUTS = ("face", "eyes", "boxes")
+# No clock is that far off, and no stimulus needs that long to settle.
+LONGEST_MS = 60_000.0
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,44 @@ class GazePreprocess:
     screen_px: str = setting("", "Screen in pixels, such as 1366x768; checks targets.")
     screen_cm: str = setting("", "Screen in cm, such as 34.4x19.3; gives errors in cm.")
     distance_cm: float = setting(0.0, "Eye to screen in cm; with the screen gives degrees.")
+    settle_ms: float = setting(
+        500.0, "Video: frames left out after each stimulus' onset, while the eyes move to it."
+    )
+    clock_offset_ms: str = setting(
+        "0", "Video: ms by which it lags its stimuli; auto takes the estimate of each session."
+    )
+    processes: int = setting(0, "Processes that look for faces; 0 for one a core.")
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.settle_ms <= LONGEST_MS:
+            raise UsageError(
+                f"--settle-ms {self.settle_ms:g} is out of range", f"use 0 to {LONGEST_MS:g}"
+            )
+        if self.processes < 0:
+            raise UsageError(f"--processes {self.processes} is below 0", "use 0 for one a core")
+        parse_clock_offset(self.clock_offset_ms)
+
+
+def parse_clock_offset(text: str) -> float | None:
+    """Read ``--clock-offset-ms``; None for ``auto``.
+
+    Raises
+    ------
+    UsageError
+        If it is neither that nor a number of ms.
+    """
+    if text == "auto":
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not abs(value) <= LONGEST_MS:
+        raise UsageError(
+            f"--clock-offset-ms {text} is no time",
+            f"use a number of ms from -{LONGEST_MS:g} to {LONGEST_MS:g}, or auto",
+        )
+    return value
 
 
 @dataclass(frozen=True)

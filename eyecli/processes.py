@@ -1,0 +1,69 @@
+"""Work on many items in several processes, which never outlive the one that began it."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import TypeVar
+
+from eyecli.errors import EyecliError
+
+T = TypeVar("T")
+R = TypeVar("R")
+PR_SET_PDEATHSIG = 1
+
+
+def in_processes(work: Callable[[T], R], items: Sequence[T], processes: int) -> Iterator[R]:
+    """Yield the results of `work` on every item, in order.
+
+    Parameters
+    ----------
+    work
+        A function of a module: it is imported by the processes, which start anew.
+    items
+        What it is given, one at a time.
+    processes
+        How many, at most. Even one is a process of its own: what libraries print, and a crash of
+        theirs, stays in it.
+
+    Raises
+    ------
+    EyecliError
+        If a process was killed, by the system for want of memory most likely.
+    """
+    if not items:
+        return
+    # A fork would copy threads' locks without the threads.
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(min(processes, len(items)), context, _begin, (os.getpid(),))
+    try:
+        yield from pool.map(work, items)
+    except BrokenProcessPool as error:
+        raise EyecliError(
+            "a worker process was killed, perhaps for want of memory",
+            "run it again with fewer --processes",
+        ) from error
+    finally:
+        # What is at work belongs to nobody any more, whatever ended this.
+        for process in list((getattr(pool, "_processes", None) or {}).values()):
+            process.terminate()
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _begin(parent: int) -> None:
+    # Ctrl-C is heard by the parent, which ends the others.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+    # Errors come back as exceptions; what libraries say of themselves, every process would repeat.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    logging.disable()

@@ -1,0 +1,92 @@
+"""Whole pictures to samples: the face in each, or why the picture is left out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from eyecli.data.arrays import ArrayWriter
+from eyecli.errors import DataError
+from eyecli.imaging.decode import decode_rgb
+from eyecli.imaging.face_mesh import still_finder
+from eyecli.tasks.gaze.face_geometry import describe_face
+from eyecli.tasks.gaze.faces import (
+    BLINK,
+    CLOSED,
+    LEAST_EYE,
+    NO_FACE,
+    SMALL_FACE,
+    crop_sizes,
+    cut_face,
+    face_specs,
+)
+from eyecli.tasks.gaze.session_frames import SHARD_BYTES, Extracted, measures, thumbnail
+
+
+@dataclass(frozen=True)
+class PictureJob:
+    """A pile of pictures for one process.
+
+    Attributes
+    ----------
+    pictures
+        (file, sha256, where a person finds it, columns of its sample).
+    folder
+        Where crops go.
+    face_size, eye_size
+        Sides of the crops.
+    """
+
+    pictures: Sequence[tuple[Path, str, str, dict[str, Any]]]
+    folder: Path
+    face_size: int
+    eye_size: int
+
+
+def extract_pictures(job: PictureJob) -> Extracted:
+    """Find the largest face of every picture."""
+    sizes = crop_sizes(job.face_size, job.eye_size)
+    writer = ArrayWriter(job.folder, face_specs(job.face_size, job.eye_size), SHARD_BYTES)
+    found = Extracted(job.folder)
+    dropped: Counter[str] = Counter()
+    with still_finder() as find:
+        for path, digest, where, columns in job.pictures:
+            try:
+                pixels = decode_rgb(_read(path, digest), f"{path} ({where})")
+            except DataError as error:
+                found.problems.append(error.message)
+                continue
+            points, number = find(pixels)
+            face = None if points is None else describe_face(points, pixels.shape[1])
+            if face is None:
+                reason = NO_FACE
+            elif face.eye_px < LEAST_EYE:
+                reason = SMALL_FACE
+            else:
+                reason = BLINK if face.openness < CLOSED else ""
+            if face is None or reason:
+                dropped[reason] += 1
+                found.exhibits.append((f"{reason}: {path.name}", thumbnail(pixels)))
+                continue
+            pose = measures((face.yaw, face.pitch, face.roll), face.openness)
+            found.rows.append({**columns, **pose, "faces": number})
+            found.places.append(writer.rows)
+            found.where.append(where)
+            writer.append(cut_face(pixels, face, sizes))
+    writer.close()
+    found.dropped.update(dropped)
+    return found
+
+
+def _read(path: Path, digest: str) -> bytes:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}") from error
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise DataError(f"{path} changed since it was fetched")
+    return content

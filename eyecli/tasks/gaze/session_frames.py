@@ -1,0 +1,294 @@
+"""One face video to samples: which frames are kept, and why the others are not."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from eyecli.data.arrays import Arrays, ArrayWriter
+from eyecli.errors import DataError
+from eyecli.imaging.face_mesh import video_finder
+from eyecli.imaging.video import read_frames
+from eyecli.tasks.gaze.clock import estimate_lag
+from eyecli.tasks.gaze.face_geometry import describe_face
+from eyecli.tasks.gaze.faces import (
+    BLINK,
+    CLOSED,
+    LEAST_EYE,
+    NO_FACE,
+    NO_STIMULUS,
+    SETTLING,
+    SMALL_FACE,
+    crop_sizes,
+    cut_face,
+    face_specs,
+)
+from eyecli.tasks.gaze.session_file import Session
+from eyecli.workspace.manifest import sha256_file
+
+# A blink lowers the openness below this share of the session's median; its flanks count to it.
+BLINK_SHARE, BLINK_FLANK_MS = 0.5, 50.0
+# Shards are read at random afterwards, from several sessions at once.
+SHARD_BYTES = 2**26
+EXHIBITS = 2
+
+
+@dataclass(frozen=True)
+class VideoJob:
+    """What a process is told of a video.
+
+    Attributes
+    ----------
+    video, digest
+        The file and its sha256.
+    stem
+        Its path in the source without the ending: the start of its samples' ids.
+    session
+        What its JSON says.
+    folder
+        Where crops go.
+    face_size, eye_size
+        Sides of the crops.
+    settle_ms
+        How long after a stimulus' onset frames are left out.
+    clock_offset_ms
+        By how much the video is late; None to use the estimate.
+    """
+
+    video: Path
+    digest: str
+    stem: str
+    session: Session
+    folder: Path
+    face_size: int
+    eye_size: int
+    settle_ms: float
+    clock_offset_ms: float | None
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """What a process makes of a video, or of a pile of pictures.
+
+    Attributes
+    ----------
+    folder
+        Holds the crops.
+    rows
+        A dict a sample: its columns.
+    places
+        Row of every sample in the folder's arrays.
+    where
+        Where a person finds every sample.
+    dropped
+        Reason to number of frames left out.
+    facts
+        Of a video: times, rate and lag, columns of its row in the table of sessions.
+    exhibits
+        Caption and picture of some of what was left out.
+    problems
+        What is wrong with the files.
+    """
+
+    folder: Path
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    places: list[int] = field(default_factory=list)
+    where: list[str] = field(default_factory=list)
+    dropped: dict[str, int] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+    exhibits: list[tuple[str, np.ndarray]] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+@dataclass
+class _Track:
+    """What is noted of every frame; NaN where there is no face. `place` is the row of its crops."""
+
+    time: list[float] = field(default_factory=list)
+    place: list[int] = field(default_factory=list)
+    eye_px: list[float] = field(default_factory=list)
+    openness: list[float] = field(default_factory=list)
+    pose: list[tuple[float, float, float]] = field(default_factory=list)
+    gaze: list[np.ndarray] = field(default_factory=list)
+    exhibits: list[tuple[str, np.ndarray]] = field(default_factory=list)
+
+
+def extract_video(job: VideoJob) -> Extracted:
+    """Find the face in every frame of a video, and keep the frames that are samples."""
+    if sha256_file(job.video) != job.digest:
+        return Extracted(job.folder, problems=[f"{job.video} changed since it was fetched"])
+    try:
+        track = _follow(job)
+    except DataError as error:
+        return Extracted(job.folder, problems=[error.message])
+    return _judge(job, track)
+
+
+def _follow(job: VideoJob) -> _Track:
+    track = _Track()
+    sizes = crop_sizes(job.face_size, job.eye_size)
+    writer = ArrayWriter(job.folder, face_specs(job.face_size, job.eye_size), SHARD_BYTES)
+    with video_finder() as find:
+        for frame in read_frames(job.video):
+            pixels = frame.pixels
+            if job.session.mirrored:
+                pixels = np.ascontiguousarray(pixels[:, ::-1])
+            points = find(pixels)
+            track.time.append(frame.time_ms)
+            if points is None:
+                track.place.append(-1)
+                track.eye_px.append(np.nan)
+                track.openness.append(np.nan)
+                track.pose.append((np.nan,) * 3)
+                track.gaze.append(np.full(6, np.nan))
+                if len(track.exhibits) < EXHIBITS:
+                    caption = f"{NO_FACE}: {job.stem} {frame.time_ms / 1000:.2f} s"
+                    track.exhibits.append((caption, thumbnail(pixels)))
+                continue
+            face = describe_face(points, pixels.shape[1])
+            track.place.append(writer.rows)
+            track.eye_px.append(face.eye_px)
+            track.openness.append(face.openness)
+            track.pose.append((face.yaw, face.pitch, face.roll))
+            track.gaze.append(face.gaze)
+            writer.append(cut_face(pixels, face, sizes))
+    writer.close()
+    return track
+
+
+def _judge(job: VideoJob, track: _Track) -> Extracted:
+    session = job.session
+    time, openness = np.array(track.time), np.array(track.openness)
+    seen = np.isfinite(openness)
+    lag = estimate_lag(time[seen], np.array(track.gaze)[seen], session.stimuli)
+    offset = job.clock_offset_ms if job.clock_offset_ms is not None else lag or 0.0
+    shown, reasons = judge_frames(
+        time - offset, openness, np.array(track.eye_px), session, job.settle_ms
+    )
+    interval = float(np.median(np.diff(time))) if len(time) > 1 else 0.0
+    kept = [i for i, reason in enumerate(reasons) if not reason]
+    dropped = Counter(reason for reason in reasons if reason)
+    facts = {
+        "duration_s": round((float(time[-1]) + interval) / 1000, 3),
+        "frames": len(time),
+        "rate_hz": round(1000 / interval, 3) if interval > 0 else None,
+        "shown": len(kept) + sum(dropped[reason] for reason in (NO_FACE, SMALL_FACE, BLINK)),
+        "kept": len(kept),
+        **{
+            reason.replace(" ", "_"): dropped[reason]
+            for reason in (NO_FACE, SMALL_FACE, BLINK, SETTLING, NO_STIMULUS)
+        },
+        "lag_ms": None if lag is None else round(lag, 1),
+        "clock_offset_ms": round(offset, 1),
+    }
+    rows = [
+        {
+            "sample": f"{job.stem}/{i:06d}",
+            "stimulus": int(shown[i]),
+            "point": session.stimuli[shown[i]].point,
+            "time_ms": round(float(time[i]), 3),
+            "target_x": session.stimuli[shown[i]].x,
+            "target_y": session.stimuli[shown[i]].y,
+            **measures(track.pose[i], openness[i]),
+        }
+        for i in kept
+    ]
+    return Extracted(
+        job.folder, rows, [track.place[i] for i in kept],
+        [f"{job.video}, {time[i] / 1000:.3f} s" for i in kept], dict(dropped), facts,
+        track.exhibits + _blinks(job, track, reasons),
+    )  # fmt: skip
+
+
+def judge_frames(
+    time_ms: np.ndarray,
+    openness: np.ndarray,
+    eye_px: np.ndarray,
+    session: Session,
+    settle_ms: float,
+) -> tuple[np.ndarray, list[str]]:
+    """Say for every frame which stimulus was shown, and why it is left out.
+
+    Parameters
+    ----------
+    time_ms
+        (n,) by the clock of the stimuli.
+    openness, eye_px
+        (n,) NaN where there is no face.
+    session
+        Its stimuli.
+    settle_ms
+        How long after an onset the eyes are taken to be on their way.
+
+    Returns
+    -------
+    shown : ndarray of int, shape (n,)
+        Number of the stimulus.
+    reasons : list of str
+        '' for a frame that is kept.
+    """
+    starts = np.array([s.start_ms for s in session.stimuli])
+    ends = np.array([s.end_ms for s in session.stimuli])
+    shown = np.searchsorted(starts, time_ms, side="right") - 1
+    since = time_ms - starts[shown.clip(0)]
+    seen = np.isfinite(openness)
+    closed = np.zeros(len(time_ms), bool)
+    if seen.any():
+        limit = max(CLOSED, BLINK_SHARE * float(np.median(openness[seen])))
+        shut = time_ms[seen & (np.nan_to_num(openness, nan=np.inf) < limit)]
+        closed = _near(time_ms, shut, BLINK_FLANK_MS)
+    reasons = np.select(
+        [
+            (shown < 0) | (time_ms >= ends[shown.clip(0)]),
+            since < settle_ms,
+            ~seen,
+            eye_px < LEAST_EYE,
+            closed,
+        ],
+        [NO_STIMULUS, SETTLING, NO_FACE, SMALL_FACE, BLINK],
+        "",
+    )
+    return shown.clip(0), reasons.tolist()
+
+
+def _near(times: np.ndarray, events: np.ndarray, reach: float) -> np.ndarray:
+    """Say which times lie within reach of an event; events ascend."""
+    if not len(events):
+        return np.zeros(len(times), bool)
+    after = np.searchsorted(events, times)
+    distance = np.minimum(
+        np.abs(times - events[(after - 1).clip(0)]),
+        np.abs(times - events[after.clip(max=len(events) - 1)]),
+    )
+    return np.asarray(distance <= reach)
+
+
+def measures(pose: tuple[float, float, float], openness: float) -> dict[str, float]:
+    """Return the columns that say how a face was held."""
+    names = ("yaw", "pitch", "roll")
+    angles = {name: round(float(angle), 2) for name, angle in zip(names, pose, strict=True)}
+    return angles | {"openness": round(float(openness), 4)}
+
+
+def thumbnail(pixels: np.ndarray, side: int = 128) -> np.ndarray:
+    """Shrink a picture so that its longer side is `side`."""
+    import cv2
+
+    scale = side / max(pixels.shape[:2])
+    size = (max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA))
+
+
+def _blinks(job: VideoJob, track: _Track, reasons: list[str]) -> list[tuple[str, np.ndarray]]:
+    frames = [i for i, reason in enumerate(reasons) if reason == BLINK][:EXHIBITS]
+    if not frames:
+        return []
+    crops = Arrays(job.folder).take("face", [track.place[i] for i in frames])
+    return [
+        (f"{BLINK}: {job.stem} {track.time[i] / 1000:.2f} s", crop)
+        for i, crop in zip(frames, crops, strict=True)
+    ]
