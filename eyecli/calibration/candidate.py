@@ -10,6 +10,7 @@ from typing import Any
 from eyecli.calibration.samples import Samples
 from eyecli.calibration.stage import UNKNOWN_USER, Origin
 from eyecli.calibration.users import Part
+from eyecli.errors import DataError
 from eyecli.training.model import choose_fold, network_digest, read_model
 from eyecli.workspace.store import Artifact
 
@@ -69,3 +70,13 @@ def origin_of(part: Part, digest: str, base: Base | None) -> Origin:
     """Say where samples come from."""
     label = part.table or part.place
     return Origin(str(label.absolute()), digest, base.model if base else None)
+
+
+def require_unit(unit: str, base: Base, place: Path) -> None:
+    """Refuse data in another unit than the model's with a `DataError`."""
+    predicted = base.setup["unit"]
+    if unit != predicted:
+        raise DataError(
+            f"{place}: unit is {unit}, {base.model.ref} predicts {predicted}",
+            "give targets and predictions in the model's unit",
+        )

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from eyecli.calibration.candidate import Base, Candidate, origin_of
+from eyecli.calibration.candidate import Base, Candidate, origin_of, require_unit
 from eyecli.calibration.samples import Samples, read_samples, require_model
 from eyecli.calibration.users import Part
 from eyecli.errors import DataError
@@ -66,12 +66,7 @@ def _require_fit(samples: Samples, base: Base | None, path: Path) -> None:
             )
         return
     require_model(samples, base.network, str(path))
-    unit = base.setup["unit"]
-    if samples.unit != unit:
-        raise DataError(
-            f"{path}: unit is {samples.unit}, {base.model.ref} predicts {unit}",
-            "give targets and predictions in the model's unit",
-        )
+    require_unit(samples.unit, base, path)
 
 
 def _join(several: list[Samples], place: Path) -> Samples:

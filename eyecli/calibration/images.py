@@ -24,11 +24,11 @@ BATCH = 64
 
 @dataclass(frozen=True)
 class Network:
-    """A fold of a model, loaded: the task's tools, its facts, the network and its digest."""
+    """A fold of a model, loaded: the task's tools, its facts, arrays to outputs, its digest."""
 
     tools: Any
     facts: dict[str, Any]
-    model: Any
+    run: Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
     digest: str
 
 
@@ -42,13 +42,14 @@ def load_network(model: Artifact, partition: int, trainer: Callable[[], Any]) ->
     trainer
         Gives the task's scaling and its table of outputs.
     """
-    load_keras()
-    return Network(
-        trainer(),
-        read_facts(model, partition),
-        load_fold(model, partition),
-        network_digest(model, partition),
-    )
+    keras = load_keras()
+    network = load_fold(model, partition)
+
+    def run(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        outputs = network(arrays, training=False)
+        return {name: keras.ops.convert_to_numpy(value) for name, value in outputs.items()}
+
+    return Network(trainer(), read_facts(model, partition), run, network_digest(model, partition))
 
 
 def embed(source: Source, raw: Raw, network: Network) -> list[Samples]:
@@ -72,7 +73,7 @@ def embed(source: Source, raw: Raw, network: Network) -> list[Samples]:
         If an image cannot be read, or the model looks at others.
     """
     refuse_problems(raw.problems)
-    keras, tools, facts = load_keras(), network.tools, network.facts
+    tools, facts = network.tools, network.facts
     names = tools.names(facts)
     lacking = [name for name in names if name not in raw.specs]
     if lacking:
@@ -84,8 +85,7 @@ def embed(source: Source, raw: Raw, network: Network) -> list[Samples]:
             for position in range(start, min(start + BATCH, len(raw.table)))
         ]
         stored = {name: np.stack([row[name] for row in rows]) for name in names}
-        outputs = network.model(tools.scale(stored), training=False)
-        batches.append({k: keras.ops.convert_to_numpy(v) for k, v in outputs.items()})
+        batches.append(network.run(tools.scale(stored)))
     outputs = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
     columns, kept = tools.tabulate(outputs, facts)
     base = np.stack([columns["pred_x"], columns["pred_y"]], axis=1)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from eyecli.calibration.candidate import Base, Candidate, origin_of
+from eyecli.calibration.candidate import Base, Candidate, origin_of, require_unit
 from eyecli.calibration.images import Network, look, point_id, rows_of_users
 from eyecli.calibration.samples import Samples
 from eyecli.calibration.users import Part
@@ -55,16 +55,20 @@ def from_images(
     Raises
     ------
     DataError
-        If there is no sample, or something is wrong that may be anybody's.
+        If there is no sample, the unit is not the model's, or something is wrong that may be
+        anybody's.
     """
     source, raw = open_images(root, part, imaging.read_raw)
+    require_unit(raw.setup["unit"], base, part.place)
     users = rows_of_users(raw)
+    # Where everybody has files of his own, those are read again by themselves.
+    apart = raw.extract is not None and raw.restrict is None and len(users) > 1
+    problems = _of_nobody(source, raw, users.values(), imaging) if apart else raw.problems
     refused: list[DataError] = []
     try:
-        refuse_problems(raw.problems)
+        refuse_problems(problems)
     except DataError as error:
-        # Where everybody has files of his own, those are read again by themselves.
-        if raw.extract is None or raw.restrict or len(users) < 2:
+        if not apart:
             raise
         refused.append(error)
 
@@ -87,6 +91,20 @@ def from_images(
         for user, rows in users.items()
         for name in [user or part.name or ""]
     ], refused  # fmt: skip
+
+
+def _of_nobody(
+    source: Source, raw: Raw, users: Iterable[Sequence[int]], imaging: Imaging
+) -> list[str]:
+    """Return the problems that no user's own files have: those are said when it is his turn."""
+    if not raw.problems:
+        return []
+    own = {
+        problem
+        for rows in users
+        for problem in raw_of_user(source, raw, rows, imaging.read_raw)[1].problems
+    }
+    return [problem for problem in raw.problems if problem not in own]
 
 
 def open_images(root: Path, part: Part, read_raw: Reader) -> tuple[Source, Raw]:
