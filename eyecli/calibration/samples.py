@@ -264,12 +264,13 @@ def _read_csv(path: Path) -> dict[str, NDArray]:
     columns: dict[str, NDArray] = {}
     for group, names in groups.items():
         at = [header.index(name) for name in names]
-        cells = np.array([[row[i] for i in at] for row in rows], np.str_)
+        cells = [[row[i] for i in at] for row in rows]
         if group in ("point", "user", "model", "unit"):
-            columns[group] = cells[:, 0]
+            columns[group] = np.array(cells, np.str_)[:, 0]
             continue
         try:
-            numbers = cells.astype(np.float64)
+            # Several times as fast as an array of text that becomes one of numbers.
+            numbers = np.array([list(map(float, row)) for row in cells])
         except ValueError as error:
             line, name, text = _first_bad_cell(cells, names)
             raise DataError(
@@ -279,8 +280,8 @@ def _read_csv(path: Path) -> dict[str, NDArray]:
     return columns
 
 
-def _first_bad_cell(cells: Texts, names: Sequence[str]) -> tuple[int, str, str]:
-    for i, row in enumerate(cells.tolist()):
+def _first_bad_cell(cells: Sequence[Sequence[str]], names: Sequence[str]) -> tuple[int, str, str]:
+    for i, row in enumerate(cells):
         for name, text in zip(names, row, strict=True):
             try:
                 float(text)

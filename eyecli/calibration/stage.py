@@ -63,7 +63,14 @@ def head_work(
 
 
 def calibrate(
-    root: Path, task: str, samples: Samples, origin: Origin, name: str | None, *, force: bool
+    root: Path,
+    task: str,
+    samples: Samples,
+    origin: Origin,
+    name: str | None,
+    *,
+    force: bool,
+    checked: bool = False,
 ) -> Outcome:
     """Fit a head to one user.
 
@@ -77,6 +84,8 @@ def calibrate(
         Where they come from.
     name
         The user's name in the reference; that of the samples by default.
+    force, checked
+        As for `run_stage`.
 
     Raises
     ------
@@ -112,4 +121,4 @@ def calibrate(
             }
         )
 
-    return run_stage(root, work, build, force=force)
+    return run_stage(root, work, build, force=force, checked=checked)

@@ -45,6 +45,10 @@ class Raw:
     where
         For every sample the file, and the row if that is a table, where a person finds it; or
         nothing at all.
+    details
+        For every sample all that its source says of it (a row of a table, say), apart from where
+        it says so: with its files, all that it is made of. Or nothing at all: then any file of
+        the source may matter to it.
     sessions
         Of recordings, a row each: subject, session and what is known of it.
     exhibits
@@ -53,6 +57,9 @@ class Raw:
         Where only slow work on the pixels tells which samples there are (faces in video): makes
         the final samples of what is listed here, keeping arrays in the folder it is given.
         `table` then lists what is expected, with all subjects; `specs` and `setup` are final.
+    restrict
+        Where there is `extract` and files tell of several samples (a table): the same of some
+        samples, by their positions. Else a source of their files alone is read for that.
     """
 
     table: Sequence[Mapping[str, Any]]
@@ -66,9 +73,11 @@ class Raw:
     identifying: Sequence[str] = ()
     dropped: Mapping[str, int] = field(default_factory=dict)
     where: Sequence[str] = ()
+    details: Sequence[Mapping[str, Any]] = ()
     sessions: Sequence[Mapping[str, Any]] = ()
     exhibits: Sequence[tuple[str, np.ndarray]] = ()
     extract: Callable[[Path], Raw] | None = None
+    restrict: Callable[[Sequence[int]], Raw] | None = None
 
 
 RawReader = Callable[[Source, Any], Raw]

@@ -42,6 +42,7 @@ def code_version() -> str:
     return f"{eyecli.__version__}+{digest.hexdigest()[:16]}"
 
 
+@functools.cache
 def git_revision() -> str | None:
     """Revision of the checkout that eyecli runs from, ``-dirty`` if changed; None if installed."""
     if not (PACKAGE.parent / ".git").exists():
@@ -54,6 +55,7 @@ def git_revision() -> str | None:
     return done.stdout.strip()
 
 
+@functools.cache
 def libraries() -> dict[str, str]:
     """Versions of the installed libraries that matter."""
     found = {}

@@ -11,7 +11,7 @@ import pytest
 from gaze_chain import Chain
 
 from eyecli.calibration.head import load_head
-from eyecli.calibration.images import embed
+from eyecli.calibration.images import embed, load_network
 from eyecli.calibration.samples import Samples, require_model, write_samples
 from eyecli.calibration.stage import Origin, calibrate
 from eyecli.cli.main import run
@@ -45,7 +45,7 @@ def person(points: int = 9, signal: bool = True, model: str = "m") -> Samples:
 def test_embeddings_of_images_are_those_of_the_predictions(chain: Chain) -> None:
     source = open_source(chain.root, chain.source)
     raw = read_raw(source, GazePreprocess(eye_size=32))
-    users = embed(source, raw, chain.model, 1, lambda: learning)
+    users = embed(source, raw, load_network(chain.model, 1, lambda: learning))
     table = read_table(chain.predictions.path / "predictions.csv")
     stored = np.load(chain.predictions.path / "embedding.npy")
     assert [s.user for s in users] == [f"s{i:03d}" for i in range(1, 7)]
@@ -68,7 +68,7 @@ def test_a_problem_in_the_images_stops_it(chain: Chain) -> None:
     source = open_source(chain.root, chain.source)
     raw = replace(read_raw(source, GazePreprocess(eye_size=32)), problems=["row 7: left is empty"])
     with pytest.raises(DataError, match="row 7: left is empty"):
-        embed(source, raw, chain.model, 0, lambda: learning)
+        embed(source, raw, load_network(chain.model, 0, lambda: learning))
 
 
 def test_an_accepted_calibration_is_published_with_its_model(chain: Chain) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -46,6 +46,8 @@ SUFFIXES = (".bmp", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")
 
 # Where a person finds the sample: file, and row of a table.
 WHERE = "where"
+# What changes when other rows come before.
+PLACES = ("sample", WHERE)
 
 Row = dict[str, Any]
 Found = tuple[list[Row], list[list[str]], list[str]]
@@ -105,6 +107,7 @@ def read_raw(source: Source, settings: GazePreprocess) -> Raw:
     return Raw(
         table, files, specs, convert, _setup(settings, images, has_boxes), problems,
         targets=TARGETS, identifying=images, where=[sample[WHERE] for sample in samples],
+        details=[{k: v for k, v in sample.items() if k not in PLACES} for sample in samples],
     )  # fmt: skip
 
 
@@ -156,8 +159,13 @@ def _pictures(
             source, table, where, [file for (file,) in files], settings, setup, scratch
         )
 
-    problems = problems + _off_screen(samples, settings, source)
-    return _expected(table, files, where, setup, problems, settings, extract)
+    def restrict(rows: Sequence[int]) -> Raw:
+        own = [samples[i] for i in rows]
+        return _pictures(source, own, [files[i] for i in rows], problems, settings)
+
+    wrong = problems + _off_screen(samples, settings, source)
+    listed = _expected(table, files, where, setup, wrong, settings, extract)
+    return replace(listed, restrict=restrict)
 
 
 def _expected(
@@ -172,6 +180,7 @@ def _expected(
     return Raw(
         table, files, face_specs(settings.face_size, settings.eye_size), convert, setup, problems,
         targets=TARGETS, identifying=CROPS, where=where, extract=extract,
+        details=[{k: v for k, v in row.items() if k != "sample"} for row in table],
     )  # fmt: skip
 
 
