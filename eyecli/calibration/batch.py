@@ -16,8 +16,9 @@ from eyecli.calibration.share import Imaging, from_images
 from eyecli.calibration.stage import calibrate, head_work
 from eyecli.calibration.users import EMBEDDINGS, Found, Part
 from eyecli.errors import CheckError, DataError, EyecliError, MissingError, UsageError
-from eyecli.workspace.memo import recall
+from eyecli.workspace.memo import Work, recall
 from eyecli.workspace.stage import Outcome
+from eyecli.workspace.store import Artifact
 from eyecli.workspace.verify import require_whole
 
 log = logging.getLogger(__name__)
@@ -67,7 +68,7 @@ def find_candidates(
             continue
         _say_other_names(part, own)
         candidates += own
-    if found.many:
+    if found.many or len(candidates) > 1:
         for wrong in refused:
             log.warning("%s", wrong.message)
     return candidates, refused
@@ -152,13 +153,27 @@ def calibrate_all(
     -------
     outcomes, refused
         The heads, and why others have none.
+
+    Raises
+    ------
+    DataError
+        If the model is damaged.
     """
     outcomes: list[Outcome] = []
     refused: list[EyecliError] = []
-    whole: set[str] = set()
-    for candidate in candidates:
+    known = [None if force else _known_head(root, task, one, name) for one in candidates]
+    models = {one.origin.model.ref: one.origin.model for one, head in
+              zip(candidates, known, strict=True) if one.origin.model and not head}  # fmt: skip
+    for model in models.values():
+        # Hashed once, not once a user; and if it is damaged, nobody can be calibrated.
+        require_whole(model)
+    for candidate, head in zip(candidates, known, strict=True):
         try:
-            outcome = _calibrate(root, task, candidate, name, whole, force)
+            outcome = (
+                Outcome(head, cached=True)
+                if head
+                else _calibrate(root, task, candidate, name, force)
+            )
         except (CheckError, DataError) as error:
             refused.append(error)
             if many:
@@ -176,27 +191,32 @@ def calibrate_all(
     return outcomes, refused
 
 
-def _calibrate(
-    root: Path, task: str, candidate: Candidate, name: str | None, whole: set[str], force: bool
-) -> Outcome:
-    origin, model = candidate.origin, candidate.origin.model
+def _known_head(root: Path, task: str, candidate: Candidate, name: str | None) -> Artifact | None:
     try:
-        work = head_work(task, candidate.user, candidate.unit, candidate.network, origin, name)
+        return recall(root, _work(task, candidate, name))
+    except DataError:
+        return None
+
+
+def _work(task: str, candidate: Candidate, name: str | None) -> Work:
+    """Return what identifies a head; a name from the data that is none is bad data."""
+    try:
+        return head_work(
+            task, candidate.user, candidate.unit, candidate.network, candidate.origin, name
+        )
     except UsageError as error:
         if name:
             raise
         raise DataError(f"{candidate.place}: {error.message}", error.hint) from error
-    found = None if force else recall(root, work)
-    if found:
-        return Outcome(found, cached=True)
-    if model and model.ref not in whole:
-        # Hashed once, not once a user.
-        require_whole(model)
-        whole.add(model.ref)
+
+
+def _calibrate(
+    root: Path, task: str, candidate: Candidate, name: str | None, force: bool
+) -> Outcome:
+    _work(task, candidate, name)  # Before the slow work.
     samples, seen = candidate.read()
-    return calibrate(
-        root, task, samples, replace(origin, seen=seen), name, force=force, checked=True
-    )
+    origin = replace(candidate.origin, seen=seen)
+    return calibrate(root, task, samples, origin, name, force=force, checked=True)
 
 
 def describe(summary: dict[str, Any], ref: str) -> str:

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from eyecli.calibration.batch import calibrate_all
+from eyecli.calibration.batch import calibrate_all, find_candidates
 from eyecli.calibration.candidate import Base, Candidate
-from eyecli.calibration.images import Network
-from eyecli.calibration.share import Imaging, from_images
-from eyecli.calibration.users import Part
+from eyecli.calibration.images import Network, rows_of_users
+from eyecli.calibration.share import Imaging, from_images, open_images, raw_of_user
+from eyecli.calibration.users import Found, Part
 from eyecli.data.arrays import ArraySpec
 from eyecli.data.raw import Raw
 from eyecli.errors import DataError
@@ -168,7 +168,9 @@ def test_faces_are_extracted_a_user_at_a_time_and_only_where_needed(
     assert [one.origin.digest for one in again[:3]] == [one.origin.digest for one in found]
 
 
-def test_a_broken_session_refuses_its_user_only(root: Path, folder: Path) -> None:
+def test_a_broken_session_refuses_its_user_only(
+    root: Path, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     read = videos(folder, [], broken="bob.mp4")
     found, refused = find(root, folder, read)
     assert ([one.user for one in found], refused) == (["ann", "bob", "eve"], [])
@@ -181,8 +183,12 @@ def test_a_broken_session_refuses_its_user_only(root: Path, folder: Path) -> Non
         stray = ["x.json: damaged"] if len(source.digests) == 3 else []
         return replace(read(source), problems=stray)
 
-    found, refused = find(root, folder, with_a_stray)
-    assert (len(found), [error.message for error in refused]) == (3, ["x.json: damaged"])
+    found, others = find_candidates(
+        lambda: root, Found([Part(folder, "face-sessions")]), base(root),
+        Imaging(with_a_stray, network, set),
+    )  # fmt: skip
+    assert (len(found), [error.message for error in others]) == (3, ["x.json: damaged"])
+    assert "x.json: damaged" in caplog.text
     (folder / "ann.mp4").unlink()
     (folder / "eve.mp4").unlink()
     with pytest.raises(DataError, match="bad stimulus"):
@@ -200,3 +206,29 @@ def test_what_the_model_does_not_look_at_is_refused(root: Path, folder: Path) ->
     )
     _, lost = calibrate_all(root, "gaze", found[:1], None, many=True, force=False)
     assert "no left, which the model looks at" in lost[0].message
+
+
+def test_pictures_of_one_user_are_those_of_his_rows(root: Path, tmp_path: Path) -> None:
+    """A table whose faces are still to be found: other people's rows are not looked at."""
+    rows = [{**row(user, n), "frame": f"{user}{n}.png"} for user in ("ann", "bob") for n in (1, 2)]
+    part = table(tmp_path / "a", rows)
+    lean = [{k: v for k, v in one.items() if k not in (*BOXES, "face")} for one in rows]
+    with (part.place / "table.csv").open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, list(lean[0]))
+        writer.writeheader()
+        writer.writerows(lean)
+    source, raw = open_images(root, part, lambda source: read_raw(source, GazePreprocess()))
+    assert raw.extract is not None
+    _, own = raw_of_user(source, raw, rows_of_users(raw)["bob"], never)
+    assert [one["subject"] for one in own.table] == ["bob", "bob"] and own.extract is not None
+    assert list(own.files) == [["bob1.png"], ["bob2.png"]]
+
+
+def test_a_damaged_model_is_said_once(root: Path, folder: Path) -> None:
+    found, _ = find(root, folder, videos(folder, []))
+    made, _ = calibrate_all(root, "gaze", found[:1], None, many=True, force=False)
+    (root / "model/gaze/v0001/stray").touch()
+    with pytest.raises(DataError, match="stray: not part of the artifact"):
+        calibrate_all(root, "gaze", found, None, many=True, force=False)
+    again, _ = calibrate_all(root, "gaze", found[:1], None, many=True, force=False)
+    assert (again[0].artifact.ref, again[0].cached) == (made[0].artifact.ref, True)
