@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,8 @@ from eyecli.errors import DataError, UsageError, suggest
 from eyecli.imaging.decode import decode_rgb, resize_square
 from eyecli.signals.gaze_samples import BYTES, refuse_gaze_samples
 from eyecli.sources.source import Source
-from eyecli.tasks.gaze.faces import CROPS, MIRRORED, face_specs
+from eyecli.tasks.gaze.face_layouts import WHERE, Row, list_pictures, list_sessions, setup_of
+from eyecli.tasks.gaze.faces import MIRRORED
 from eyecli.tasks.gaze.fields import (
     BOXES,
     CROP,
@@ -37,19 +38,15 @@ from eyecli.tasks.gaze.fields import (
     TABLE_FIELDS,
     TARGETS,
 )
-from eyecli.tasks.gaze.sessions import read_sessions
 from eyecli.tasks.gaze.settings import GazePreprocess, parse_size
 
 SIZES = range(16, 257)
 # Files that are samples where their names alone tell all.
 SUFFIXES = (".bmp", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")
 
-# Where a person finds the sample: file, and row of a table.
-WHERE = "where"
 # What changes when other rows come before.
 PLACES = ("sample", WHERE)
 
-Row = dict[str, Any]
 Found = tuple[list[Row], list[list[str]], list[str]]
 
 
@@ -69,7 +66,7 @@ def read_raw(source: Source, settings: GazePreprocess) -> Raw:
     if not 0 <= settings.distance_cm < 1e4:
         raise UsageError(f"--distance-cm {settings.distance_cm:g} is no distance", "use cm, or 0")
     if source.layout == "face-sessions":
-        return _sessions(source, settings)
+        return list_sessions(source, settings)
     readers = {"eye-crops": read_eye_crops, "image-table": read_image_table}
     if source.layout not in readers:
         raise DataError(f"layout {source.layout} is not one of gaze", suggest("", LAYOUTS))
@@ -78,7 +75,7 @@ def read_raw(source: Source, settings: GazePreprocess) -> Raw:
         raise DataError(f"{source.folder}: no samples found", "see `eyecli schema`")
     problems += _off_screen(samples, settings, source)
     if samples and FRAME in samples[0]:
-        return _pictures(source, samples, files, problems, settings)
+        return list_pictures(source, samples, files, problems, settings)
     images = [name for name in IMAGES if samples and name in samples[0]]
     has_boxes = bool(samples) and BOXES[0] in samples[0]
     specs = {name: _image_spec(name, settings) for name in images}
@@ -105,82 +102,9 @@ def read_raw(source: Source, settings: GazePreprocess) -> Raw:
         for sample in samples
     ]
     return Raw(
-        table, files, specs, convert, _setup(settings, images, has_boxes), problems,
+        table, files, specs, convert, setup_of(settings, images, has_boxes), problems,
         targets=TARGETS, identifying=images, where=[sample[WHERE] for sample in samples],
         details=[{k: v for k, v in sample.items() if k not in PLACES} for sample in samples],
-    )  # fmt: skip
-
-
-def _sessions(source: Source, settings: GazePreprocess) -> Raw:
-    refuse_settings(source, "face-sessions")
-    for value, flag in (
-        (settings.screen_px, "--screen-px"),
-        (settings.screen_cm, "--screen-cm"),
-        (settings.distance_cm, "--distance-cm"),
-    ):
-        if value:
-            raise UsageError(f"{flag} does not go with face sessions", "their JSON says it")
-    recordings, problems = read_sessions(source)
-    # Screens differ; cm from the camera are what a face can tell on any of them.
-    setup = _setup(replace(settings, unit="cm"), ["face", "left"], True)
-    table = [
-        {
-            "sample": f"{r.stem}/{number}", "subject": r.session.subject,
-            "session": r.session.session, "device": r.session.device,
-            "orientation": r.session.orientation, "point": stimulus.point,
-            "target_x": stimulus.x, "target_y": stimulus.y,
-        }
-        for r in recordings
-        for number, stimulus in enumerate(r.session.stimuli)
-    ]  # fmt: skip
-    files = [[r.video, r.notes] for r in recordings for _ in r.session.stimuli]
-    where = [str(source.folder / r.notes) for r in recordings for _ in r.session.stimuli]
-
-    def extract(scratch: Path) -> Raw:
-        from eyecli.tasks.gaze.extraction import extract_sessions
-
-        return extract_sessions(source, recordings, settings, setup, scratch)
-
-    return _expected(table, files, where, setup, problems, settings, extract)
-
-
-def _pictures(
-    source: Source, samples: list[Row], files: list[list[str]], problems: list[str],
-    settings: GazePreprocess,
-) -> Raw:  # fmt: skip
-    setup = _setup(settings, ["face", "left"], True)
-    where = [sample[WHERE] for sample in samples]
-    table = [{k: v for k, v in sample.items() if k not in (FRAME, WHERE)} for sample in samples]
-
-    def extract(scratch: Path) -> Raw:
-        from eyecli.tasks.gaze.extraction import extract_table
-
-        return extract_table(
-            source, table, where, [file for (file,) in files], settings, setup, scratch
-        )
-
-    def restrict(rows: Sequence[int]) -> Raw:
-        own = [samples[i] for i in rows]
-        return _pictures(source, own, [files[i] for i in rows], problems, settings)
-
-    wrong = problems + _off_screen(samples, settings, source)
-    listed = _expected(table, files, where, setup, wrong, settings, extract)
-    return replace(listed, restrict=restrict)
-
-
-def _expected(
-    table: list[Row], files: list[list[str]], where: list[str], setup: dict[str, Any],
-    problems: list[str], settings: GazePreprocess, extract: Callable[[Path], Raw],
-) -> Raw:  # fmt: skip
-    """Return samples whose faces are still to be found."""
-
-    def convert(position: int, read: Read) -> dict[str, np.ndarray]:
-        raise AssertionError("faces are extracted first")
-
-    return Raw(
-        table, files, face_specs(settings.face_size, settings.eye_size), convert, setup, problems,
-        targets=TARGETS, identifying=CROPS, where=where, extract=extract,
-        details=[{k: v for k, v in row.items() if k != "sample"} for row in table],
     )  # fmt: skip
 
 
@@ -199,20 +123,6 @@ def read_crop(content: bytes, name: str, size: int, where: str) -> np.ndarray:
     """
     pixels = resize_square(decode_rgb(content, where), size)
     return np.ascontiguousarray(pixels[:, ::-1] if name in MIRRORED else pixels)
-
-
-def _setup(settings: GazePreprocess, images: list[str], has_boxes: bool) -> dict[str, Any]:
-    inputs = (["face"] if "face" in images else []) + (["eyes"] if "left" in images else [])
-    return {
-        "inputs": inputs + (["boxes"] if has_boxes else []),
-        "eye_size": settings.eye_size,
-        "face_size": settings.face_size,
-        "mirrored": list(MIRRORED),
-        "unit": settings.unit,
-        "screen_px": parse_size(settings.screen_px, "--screen-px"),
-        "screen_cm": parse_size(settings.screen_cm, "--screen-cm"),
-        "distance_cm": settings.distance_cm or None,
-    }
 
 
 def _off_screen(samples: list[Row], settings: GazePreprocess, source: Source) -> list[str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from eyecli.data.prepared import Prepared, read_table
+from eyecli.data.prepared import SESSIONS, Prepared, read_table
 from eyecli.errors import DataError
 from eyecli.evaluation.bootstrap import mean_interval
 from eyecli.evaluation.findings import Metric
@@ -16,8 +16,6 @@ from eyecli.tasks.gaze.breakdown import named
 if TYPE_CHECKING:
     import pandas as pd
 
-# Beside the index of face videos, one row a session.
-SESSIONS = "sessions.csv"
 KEY = ["subject", "session"]
 
 
