@@ -165,7 +165,17 @@ def test_a_reader_that_leaves_early_is_no_error(chain: Chain) -> None:
 
 
 def test_ctrl_c_ends_with_130_and_nothing_half_done(tmp_path: Path) -> None:
-    words = ["fetch", "sample", "gaze-eyes", "--subjects", "300", "--frames", "9", "--folder", "data/x"]
+    words = [
+        "fetch",
+        "sample",
+        "gaze-eyes",
+        "--subjects",
+        "300",
+        "--frames",
+        "9",
+        "--folder",
+        "data/x",
+    ]
     process = subprocess.Popen([sys.executable, "-m", "eyecli", *words], cwd=tmp_path,
                                env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                text=True, preexec_fn=hear_ctrl_c)  # fmt: skip

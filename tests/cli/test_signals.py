@@ -12,7 +12,17 @@ from pathlib import Path
 import pytest
 from shell import environment, eyecli_process
 
-SAMPLE = ["fetch", "sample", "gaze-eyes", "--subjects", "300", "--frames", "9", "--folder", "data/x"]
+SAMPLE = [
+    "fetch",
+    "sample",
+    "gaze-eyes",
+    "--subjects",
+    "300",
+    "--frames",
+    "9",
+    "--folder",
+    "data/x",
+]
 # A command that fills a staging folder and then hears, or swallows, what it is told.
 COMMAND = """
 import subprocess, sys, time
