@@ -43,6 +43,7 @@ def test_screens_are_seen_within_realistic_angles(device: Device) -> None:
         ({"distance_cm": 150.0}, SIZE, "130 px high"),
         ({}, (320, 240), "90 px high"),
         ({}, (100, 20), "size is 100x20"),
+        ({}, (1281, 720), "size is 1281x720"),
         ({}, (1280, 240), "not in the picture"),
     ],
 )
