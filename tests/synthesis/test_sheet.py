@@ -64,8 +64,9 @@ def test_stretch_and_bumps_move_the_lids_with_the_picture() -> None:
     assert wider / width == pytest.approx(1.1, abs=1e-3)
     low, high = (np.diff([sheet.lids[s][0, 0, 1] for s in SIDES])[0] for sheet in (wide, bent))
     assert abs(high - low) > 0.1, "the bump lifts one eye against the other"
-    # The dark of an iris of the photograph lies between the lids in both.
-    for sheet in (plain, wide, bent):
+    moved = make_sheet(load_portrait(), plain_looks(bumps=np.array([[0.0, 0.0, 30.0, 1.0, 0.5]])))
+    # The dark of an iris of the photograph lies between the lids in all.
+    for sheet in (plain, wide, bent, moved):
         for side in SIDES:
             row, column = at(sheet, *eyeball_centre(sheet.lids[side])[:2])
             around = sheet.image[row - 12 : row + 12, column - 12 : column + 12]
