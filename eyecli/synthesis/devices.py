@@ -86,6 +86,8 @@ def check_device(device: Device, size: tuple[int, int]) -> None:
         numbers = value if isinstance(value, tuple) else (value,)
         if not all(low <= number <= high for number in numbers):
             raise UsageError(f"{name} is {_said(value)}", f"it must be from {low} to {high}")
+    if any(side % 2 for side in size):
+        raise UsageError(f"size is {_said(size)}", "a video needs even numbers")
     if max(device.screen_cm) > 0.8 * device.distance_cm:
         raise UsageError(
             f"a screen of {max(device.screen_cm):g} cm at {device.distance_cm:g} cm is too near "

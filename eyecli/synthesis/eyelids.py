@@ -193,7 +193,9 @@ def paint_eye(
         return (depth * np.float32(eye.per_cm) + 0.5).clip(0, 1)
 
     arch = _arch(eye.along)
-    opening = inside(np.minimum(upper - level, level - lower)) * (arch > 0)
+    # An edge covers half of its pixel; of lids that meet, both do.
+    gap = ((upper - lower) * np.float32(eye.per_cm)).clip(0, 1)
+    opening = inside(np.minimum(upper - level, level - lower)) * gap
     if opening.any():
         ball_x, ball_y = _seen(eye, camera)
         ball = paint_eyeball(
@@ -209,14 +211,13 @@ def paint_eye(
 
 def moved_lids(eye: Eye, rise: float, closed: float) -> tuple[FloatArray, FloatArray]:
     """Return the edges of the lids, (1, w) each, when the iris is `rise` cm above its centre."""
-    arch = _arch(eye.along)
     top, bottom = float(eye.upper.max()), float(-eye.lower.min())
     high = max(eye.lids * top + UPPER_FOLLOWS * rise, LEAST)
     low = max(eye.lids * bottom - LOWER_FOLLOWS * rise, LEAST)
     upper, lower = eye.upper * (high / top), eye.lower * (low / bottom)
     # In a blink the upper lid comes down, and the lower a little up.
     lower = lower * (1 - 0.2 * closed)
-    upper = upper + closed * (lower + 0.01 * arch - upper)
+    upper = upper + closed * (lower - upper)
     return np.maximum(upper, lower), lower
 
 

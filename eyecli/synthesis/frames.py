@@ -141,8 +141,8 @@ class FaceRenderer:
         """Return the rows and columns of a frame outside which nothing but the room is seen."""
         import cv2
 
-        sparse = (np.ascontiguousarray(places[::CELL, ::CELL]) for places in (columns, rows))
-        seen = cv2.remap(self.sheet.person, *sparse, cv2.INTER_LINEAR) > 0
+        across, down = (np.ascontiguousarray(chart[::CELL, ::CELL]) for chart in (columns, rows))
+        seen = cv2.remap(self.sheet.person, across, down, cv2.INTER_LINEAR) > 0
         down, across = (np.flatnonzero(seen.any(axis=axis)) * CELL for axis in (1, 0))
         return (
             slice(max(0, down[0] - CELL), down[-1] + 2 * CELL),

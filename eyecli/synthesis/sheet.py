@@ -15,7 +15,7 @@ from eyecli.synthesis.eyes import FloatArray, Side, Vector
 from eyecli.synthesis.looks import Looks
 from eyecli.synthesis.portrait import Portrait
 
-ENLARGED = 4
+ENLARGED = 3.5
 # Side of the cells of the coarse maps, in pixels.
 CELL = 8
 # What of the portrait is kept, in cm from the middle between the eyes: left, right, up, down.

@@ -66,7 +66,8 @@ def test_what_cannot_be_is_refused_in_two_lines(
 
 def test_external_validation_by_command(copy: Chain) -> None:
     for words in (
-        "fetch sample gaze-eyes --subjects 3 --points 2 --frames 1 --seed 9 --folder o --name other",
+        "fetch sample gaze-eyes --subjects 3 --points 2 --frames 1 --seed 9 --folder o"
+        " --name other",
         "preprocess gaze source/gaze/other",
     ):
         assert call(copy, words).code == 0

@@ -39,7 +39,7 @@ def test_diff_prints_lines_and_says_so_on_demand(eyecli: Call, two: list[str]) -
     done = eyecli("workspace", "diff", *two)
     assert done.code == 0
     folders = [line for line in done.out.splitlines() if line.startswith("params.folder: ")]
-    assert len(folders) == 1 and "gaze-1-1-1-0 -> " in folders[0]
+    assert len(folders) == 1 and "gaze-eyes-1-1-1-0 -> " in folders[0]
     assert "summary.files: " in done.out
     assert eyecli("workspace", "diff", *two, "--exit-code").code == 4
     same = eyecli("workspace", "diff", two[0], two[0], "--exit-code", "--json")
