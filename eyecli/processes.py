@@ -8,7 +8,7 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
@@ -20,8 +20,10 @@ R = TypeVar("R")
 PR_SET_PDEATHSIG = 1
 
 
-def in_processes(work: Callable[[T], R], items: Sequence[T], processes: int) -> Iterator[R]:
-    """Yield the results of `work` on every item, in order.
+def in_processes(
+    work: Callable[[T], R], items: Sequence[T], processes: int
+) -> Generator[R, None, None]:
+    """Yield the results of `work` on every item, in order; closed early, all of it ends at once.
 
     Parameters
     ----------

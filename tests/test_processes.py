@@ -62,6 +62,33 @@ def test_what_libraries_print_stays_there(capfd: pytest.CaptureFixture[str]) -> 
     assert capfd.readouterr().err == ""
 
 
+def note_and_sleep(file: Path) -> None:
+    file.write_text(str(os.getpid()))
+    time.sleep(600)
+
+
+def test_all_end_when_the_caller_is_interrupted(tmp_path: Path) -> None:
+    """As Ctrl-C does it, while the caller waits for two processes that have begun."""
+    files = [tmp_path / "a", tmp_path / "b"]
+
+    def interrupt(*_: object) -> None:
+        if all(file.exists() and file.read_text() for file in files):
+            raise KeyboardInterrupt
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 0.1)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            list(in_processes(note_and_sleep, files, 2))
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    for file in files:
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(file.read_text()), 0)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of a parent's end")
 def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     script = tmp_path / "parent.py"

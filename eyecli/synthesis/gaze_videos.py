@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import numpy as np
 import eyecli
 from eyecli.errors import DataError, EyecliError, UsageError
 from eyecli.machine import usable_cores
+from eyecli.processes import in_processes
 from eyecli.progress import track
 from eyecli.synthesis.behaviour import (
     Blink,
@@ -29,8 +31,7 @@ from eyecli.synthesis.frames import Camera, FaceRenderer
 from eyecli.synthesis.gaze_table import draw_targets
 from eyecli.synthesis.head import Pose, to_view
 from eyecli.synthesis.looks import Looks, draw_looks
-from eyecli.synthesis.portrait import Portrait, load_portrait
-from eyecli.synthesis.processes import in_processes
+from eyecli.synthesis.portrait import load_portrait
 
 LIMITS = {"subjects": (1, 999), "points": (1, 999), "stimulus_ms": (500, 60_000), "fps": (5, 120),
           "seed": (0, 2**32), "clock_offset_ms": (-2000, 2000)}  # fmt: skip
@@ -183,7 +184,8 @@ def describe(name: str, plan: GazeVideos, device: Device, session: Session, look
     poses = [session.pose(frame) for frame in range(len(session.times_ms))]
     positions = [to_view(pose.position()) for pose in poses]
     return {
-        "subject": name,
+        # Of another seed they are other people.
+        "subject": f"{name}-{plan.seed}",
         "session": "1",
         "device": device.name,
         "orientation": device.orientation,
@@ -226,19 +228,14 @@ def describe(name: str, plan: GazeVideos, device: Device, session: Session, look
     }
 
 
-def write_video(folder: Path, number: int, plan: GazeVideos, portrait: Portrait) -> None:
+def write_video(job: tuple[Path, int, GazeVideos]) -> None:
     """Write one person's video and JSON.
 
     Parameters
     ----------
-    folder
-        Where to.
-    number
-        Of the person, from 1: with the seed, the start of their random stream.
-    plan
-        What videos to make.
-    portrait
-        Whom all people are made of.
+    job
+        Where to; the number of the person, from 1, with the seed the start of their random
+        stream; what videos to make.
 
     Raises
     ------
@@ -247,6 +244,7 @@ def write_video(folder: Path, number: int, plan: GazeVideos, portrait: Portrait)
     """
     import cv2
 
+    folder, number, plan = job
     # Streams of one's own, so that longer sessions do not change the person.
     person, acts, pixels = (
         np.random.default_rng([plan.seed, number, stream]) for stream in range(3)
@@ -257,7 +255,7 @@ def write_video(folder: Path, number: int, plan: GazeVideos, portrait: Portrait)
     size = device.frame(plan.size)
     camera = Camera(size, focal_px(size), pixels.uniform(0.4, 0.9), pixels.uniform(1, 4),
                     pixels.uniform(60, 95))  # fmt: skip
-    renderer = FaceRenderer(portrait, looks, camera, pixels)
+    renderer = FaceRenderer(load_portrait(), looks, camera, pixels)
     name = f"s{number:03d}"
     video = cv2.VideoWriter(
         str(folder / f"{name}.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), plan.fps, size
@@ -301,19 +299,10 @@ def write_gaze_videos(folder: Path, plan: GazeVideos, processes: int | None = No
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise DataError(f"{folder} is not an empty folder", "name a new one")
     folder.mkdir(parents=True, exist_ok=True)
-    portrait = load_portrait()
-    work = [(folder, number, plan, portrait) for number in range(1, plan.subjects + 1)]
-    processes = min(processes or usable_cores(), plan.subjects)
-    if processes == 1:
-        for arguments in track(work, "synthesize"):
-            write_video(*arguments)
-    else:
-        ended = in_processes(write_video, work, processes)
-        try:
-            for _ in track(work, "synthesize"):
-                next(ended)
-        finally:
-            ended.close()
+    work = [(folder, number, plan) for number in range(1, plan.subjects + 1)]
+    with closing(in_processes(write_video, work, processes or usable_cores())) as ended:
+        for _ in track(work, "synthesize"):
+            next(ended)
     provenance = {
         "synthetic": True,
         "generator": __name__,

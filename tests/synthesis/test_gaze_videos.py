@@ -72,7 +72,7 @@ def test_a_video_has_its_frames(videos: Path, name: str, size: tuple[int, int]) 
 
 def test_the_session_says_who_looked_at_what(videos: Path) -> None:
     first, second = session(videos), session(videos, "s002")
-    assert (first["subject"], second["subject"]) == ("s001", "s002")
+    assert (first["subject"], second["subject"]) == ("s001-3", "s002-3")
     assert (first["device"], first["orientation"]) == ("tablet", "landscape")
     assert (second["device"], second["orientation"]) == ("tablet", "portrait")
     for found, device in ((first, DEVICES[0]), (second, DEVICES[1])):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -94,8 +95,8 @@ def extract_table(
 def _run(
     work: Callable[[Job], Extracted], jobs: Sequence[Job], processes: int, label: str
 ) -> list[Extracted]:
-    results = in_processes(work, jobs, processes or usable_cores())
-    return [next(results) for _ in track(range(len(jobs)), label)]
+    with closing(in_processes(work, jobs, processes or usable_cores())) as results:
+        return [next(results) for _ in track(range(len(jobs)), label)]
 
 
 def _raw(
