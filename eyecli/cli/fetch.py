@@ -89,8 +89,11 @@ def sample(
 def fetch_videos(shell: Shell, plan: GazeVideos, folder: Path | None, name: str | None) -> Result:
     """Make face videos and fetch them, or with ``--dry-run`` say how many."""
     from eyecli.synthesis.gaze_videos import write_gaze_videos
+    from eyecli.workspace.references import check_name
 
     plan.check()
+    if name:
+        check_name(name, "--name")
     target = folder or shell.workspace / "samples" / f"gaze-videos-{plan.digest()}"
     if shell.dry_run:
         count = plan.subjects * plan.frames()

@@ -25,6 +25,7 @@ needs_layout = pytest.mark.skipif(
     ("words", "message", "hint"),
     [
         ("--subjects 0", "subjects is 0", "from 1 to 999"),
+        ("--name a/b", "--name 'a/b' cannot be used", ""),
         ("--points 0", "points is 0", "from 1 to 999"),
         ("--fps 0", "fps is 0", "from 5 to 120"),
         ("--fps nan", "fps is nan", "from 5 to 120"),
