@@ -62,6 +62,10 @@ def in_processes(
 def _call(sender: Connection, function: Callable[..., None], arguments: tuple[Any, ...]) -> None:
     # Ctrl-C reaches all processes of a terminal: the first one says so, and ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    import cv2
+
+    # There is a process a core already.
+    cv2.setNumThreads(1)
     try:
         function(*arguments)
     except Exception as error:
