@@ -66,6 +66,8 @@ def _begin(parent: int) -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(1)
+    # There is a process a core already.
+    os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")
     # Errors come back as exceptions; what libraries say of themselves, every process would repeat.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     logging.disable()

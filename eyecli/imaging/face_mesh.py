@@ -26,7 +26,7 @@ LEAST_SIDE = 256
 @contextmanager
 def video_finder() -> Iterator[Finder]:
     """Give a finder that follows one face from frame to frame of a video."""
-    with _solutions("face_mesh").FaceMesh(
+    with solutions("face_mesh").FaceMesh(
         static_image_mode=False, max_num_faces=1, refine_landmarks=True
     ) as mesh:
         yield lambda pixels: _points(mesh, pixels)
@@ -40,17 +40,18 @@ def still_finder() -> Iterator[Callable[[np.ndarray], tuple[np.ndarray | None, i
     for near faces, that of the mesh itself, misses those that fill little of a picture.
     """
     with ExitStack() as stack:
-        detection = _solutions("face_detection").FaceDetection
+        detection = solutions("face_detection").FaceDetection
         detectors = [stack.enter_context(detection(model_selection=near)) for near in (0, 1)]
         mesh = stack.enter_context(
-            _solutions("face_mesh").FaceMesh(
+            solutions("face_mesh").FaceMesh(
                 static_image_mode=True, max_num_faces=1, refine_landmarks=True
             )
         )
         yield lambda pixels: _largest(mesh, detectors, pixels)
 
 
-def _solutions(name: str) -> Any:
+def solutions(name: str) -> Any:
+    """Import one of MediaPipe's solutions, such as ``face_mesh``."""
     with without_tensorflow():
         import importlib
 

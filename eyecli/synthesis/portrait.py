@@ -7,7 +7,6 @@ what is hair.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,7 +14,7 @@ from functools import lru_cache
 import numpy as np
 
 from eyecli.errors import EyecliError
-from eyecli.lazy import without_tensorflow
+from eyecli.imaging.face_mesh import solutions, still_finder
 from eyecli.synthesis.eyes import FloatArray, Side
 
 INTEROCULAR = 6.3  # cm between the pupils of an adult
@@ -131,20 +130,13 @@ def _faces(image: np.ndarray) -> tuple[FloatArray, FloatArray]:
     """Landmarks (478, 3) in pixels, and how likely a pixel is a person's."""
     import cv2
 
-    # Its log of every graph that it builds says nothing to a user.
-    os.environ.setdefault("GLOG_minloglevel", "2")
-    with without_tensorflow():
-        from mediapipe.python.solutions.face_mesh import FaceMesh
-        from mediapipe.python.solutions.selfie_segmentation import SelfieSegmentation
-    height, width = image.shape[:2]
-    with FaceMesh(static_image_mode=True, max_num_faces=1, refine_landmarks=True) as mesh:
-        found = mesh.process(image).multi_face_landmarks
-    if not found:
+    with still_finder() as find:
+        points, _ = find(image)
+    if points is None:
         raise EyecliError("no face found in scikit-image's astronaut", "`eyecli doctor`")
-    points = np.array([(p.x, p.y, p.z) for p in found[0].landmark])
-    with SelfieSegmentation(model_selection=0) as segmentation:
+    with solutions("selfie_segmentation").SelfieSegmentation(model_selection=0) as segmentation:
         mask = segmentation.process(image).segmentation_mask
-    return points * (width, height, width), cv2.resize(mask, (width, height))
+    return points, cv2.resize(mask, image.shape[1::-1])
 
 
 def _person(image: np.ndarray, likely: FloatArray) -> FloatArray:

@@ -10,15 +10,11 @@ import pytest
 from shell import Done
 
 from eyecli.cli.main import run
-from eyecli.tasks.base import all_layouts
 
 Call = Callable[..., Done]
 SMALL = ("--subjects", "1", "--points", "1", "--stimulus-ms", "500", "--fps", "6",
          "--size", "640x360")  # fmt: skip
 SCREEN = "--screen-px 1366x768 --screen-cm 34.4x19.3"
-needs_layout = pytest.mark.skipif(
-    "face-sessions" not in all_layouts(), reason="no layout reads face videos"
-)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +66,6 @@ def test_frames_are_for_eyes(eyecli: Call) -> None:
     assert done.out.startswith("16 samples would be written")
 
 
-@needs_layout
 def test_videos_are_published_as_synthetic(eyecli: Call) -> None:
     done = eyecli("synthesize", "gaze", *SMALL, "--json", "--name", "made")
     assert done.code == 0, done.err
