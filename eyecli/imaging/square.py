@@ -67,7 +67,9 @@ def crop_square(pixels: np.ndarray, square: Square, size: int) -> np.ndarray:
     import cv2
 
     height, width = pixels.shape[:2]
-    reach = square.side * 0.75 + 2  # half the diagonal, and what interpolation looks at
+    # Half of the upright square around the turned one, and what interpolation looks at.
+    lean = np.deg2rad(square.roll_deg)
+    reach = square.side / 2 * (abs(np.cos(lean)) + abs(np.sin(lean))) + 2 * square.side / size + 2
     left, top = (int(np.clip(c - reach, 0, n - 1)) for c, n in ((square.x, width),
                                                                (square.y, height)))  # fmt: skip
     right = int(np.clip(np.ceil(square.x + reach), left + 1, width))
