@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 app = group("Fit a model to one user, or to each of many.")
 TASK = "gaze"
+# Settings of the preparation that a user's images share with those of the model.
+LIKE_MODEL = ("eye_size", "face_size", "unit", "settle_ms", "clock_offset_ms")
 
 
 @command(app, "user")
@@ -136,9 +138,7 @@ def _imaging(shell: Shell, base: Base | None) -> Imaging | None:
 
     task, model, partition = load_task(TASK), base.model, base.partition
 
-    settings = task.preprocess(
-        **{name: base.setup[name] for name in ("eye_size", "face_size", "unit")}
-    )
+    settings = task.preprocess(**{key: base.setup[key] for key in LIKE_MODEL if key in base.setup})
 
     return Imaging(
         lambda source: task.read_raw(source, settings),

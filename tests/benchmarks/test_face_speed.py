@@ -40,7 +40,7 @@ def look(find: Finder, shots: list[np.ndarray], frames: int) -> None:
         pixels = shots[i % len(shots)]
         points = find(pixels)
         assert points is not None
-        cut_face(pixels, describe_face(points, WIDTH), SIZES)
+        cut_face(pixels, describe_face(points), SIZES)
 
 
 def share(frames: int) -> tuple[float, float]:

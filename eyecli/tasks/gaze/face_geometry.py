@@ -36,8 +36,7 @@ class Face:
     yaw, pitch, roll
         Degrees the head is turned to its image's right, up, and clockwise.
     gaze
-        (6,) iris in the eyes (x, y, in eye widths), place of the face (x, y, in frame widths),
-        yaw and pitch: what moves with the gaze.
+        (4,) iris in the eyes (x, y, in eye widths), yaw and pitch: what moves with the gaze.
     """
 
     squares: dict[str, Square]
@@ -49,7 +48,7 @@ class Face:
     gaze: np.ndarray
 
 
-def describe_face(points: np.ndarray, width: int) -> Face:
+def describe_face(points: np.ndarray) -> Face:
     """Compute crops and measures of a face.
 
     The opening of an eye is the eye aspect ratio of Soukupová and Čech (2016, "Real-time eye blink
@@ -60,8 +59,6 @@ def describe_face(points: np.ndarray, width: int) -> Face:
     ----------
     points
         (478, 3) pixels.
-    width
-        Of the frame, in pixels.
     """
     corners = {side: points[list(pair)] for side, pair in CORNERS.items()}
     widths = {side: float(np.linalg.norm(np.diff(c[:, :2], axis=0))) for side, c in corners.items()}
@@ -75,7 +72,7 @@ def describe_face(points: np.ndarray, width: int) -> Face:
     x, y = (low + high) / 2
     face = Square(float(x), float(y), FACE_BOX * float((high - low).max()))
     iris = np.mean([_iris(points, side, widths[side]) for side in CORNERS], axis=0)
-    gaze = np.array([*iris, face.x / width, face.y / width, yaw, pitch])
+    gaze = np.array([*iris, yaw, pitch])
     openness = float(np.mean([_openness(points, side, widths[side]) for side in CORNERS]))
     return Face({"face": face, **squares}, min(widths.values()), openness, yaw, pitch, roll, gaze)
 

@@ -43,6 +43,8 @@ def list_sessions(source: Source, settings: GazePreprocess) -> Raw:
     recordings, problems = read_sessions(source)
     # Screens differ; cm from the camera are what a face can tell on any of them.
     setup = setup_of(replace(settings, unit="cm"), ["face", "left"], True)
+    # A user's videos are treated as those that the model was made of.
+    setup |= {"settle_ms": settings.settle_ms, "clock_offset_ms": settings.clock_offset_ms}
     table = [
         {
             "sample": f"{r.stem}/{number}", "subject": r.session.subject,

@@ -20,7 +20,7 @@ from eyecli.training.fit import Learner
 __all__ = ["ABOUT", "MAY_DIFFER", "augment", "finish", "learner", "names", "scale", "tabulate"]
 
 # What the data of an external validation need not share with those of the training.
-MAY_DIFFER: tuple[str, ...] = ("inputs", "distance_cm")
+MAY_DIFFER: tuple[str, ...] = ("inputs", "distance_cm", "settle_ms", "clock_offset_ms")
 STORED = {"eyes": ("left", "right"), "face": ("face",), "boxes": ("boxes",)}
 
 Row = dict[str, np.ndarray]

@@ -61,7 +61,7 @@ def extract_pictures(job: PictureJob) -> Extracted:
                 found.problems.append(error.message)
                 continue
             points, number = find(pixels)
-            face = None if points is None else describe_face(points, pixels.shape[1])
+            face = None if points is None else describe_face(points)
             if face is None:
                 reason = NO_FACE
             elif face.eye_px < LEAST_EYE:

@@ -144,12 +144,12 @@ def _follow(job: VideoJob) -> _Track:
                 track.eye_px.append(np.nan)
                 track.openness.append(np.nan)
                 track.pose.append((np.nan,) * 3)
-                track.gaze.append(np.full(6, np.nan))
+                track.gaze.append(np.full(4, np.nan))
                 if len(track.exhibits) < EXHIBITS:
                     caption = f"{NO_FACE}: {job.stem} {frame.time_ms / 1000:.2f} s"
                     track.exhibits.append((caption, thumbnail(pixels)))
                 continue
-            face = describe_face(points, pixels.shape[1])
+            face = describe_face(points)
             track.place.append(writer.rows)
             track.eye_px.append(face.eye_px)
             track.openness.append(face.openness)

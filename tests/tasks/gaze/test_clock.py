@@ -27,7 +27,7 @@ def face_of(
     arrivals[0] = -np.inf
     looked = places[np.searchsorted(arrivals, times, side="right") - 1]
     iris = looked / (40, 60) + rng.normal(0, noise / 10, looked.shape)
-    drift = np.cumsum(rng.normal(0, 0.002, (len(times), 4)), axis=0)
+    drift = np.cumsum(rng.normal(0, 0.002, (len(times), 2)), axis=0)
     return times, np.hstack([iris, drift])
 
 
@@ -56,7 +56,7 @@ def test_a_face_that_does_not_follow_tells_nothing() -> None:
 
 def test_too_few_steps_tell_nothing() -> None:
     rng = np.random.default_rng(0)
-    stimuli = timeline(rng, count=3)
+    stimuli = timeline(rng, count=8)
     assert estimate_lag(*face_of(rng, stimuli, 0), stimuli) is None
     still = [Stimulus(s.start_ms, s.end_ms, 1.0, -2.0) for s in timeline(rng)]
     assert estimate_lag(*face_of(rng, timeline(rng), 0), still) is None

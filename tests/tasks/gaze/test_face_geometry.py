@@ -68,17 +68,17 @@ def test_roll_is_the_lean_of_the_eyes(roll: float) -> None:
 @given(st.floats(0.02, 0.6), st.floats(-50, 50), st.floats(-100, 600))
 def test_openness_knows_neither_lean_nor_place(openness: float, roll: float, shift: float) -> None:
     points = placed(turned(made_face(openness), 0, 0, roll), shift, shift / 2)
-    assert describe_face(points, WIDTH).openness == pytest.approx(openness)
+    assert describe_face(points).openness == pytest.approx(openness)
 
 
 @given(st.floats(-0.3, 0.3), st.floats(-0.3, 0.3), st.floats(-50, 50))
 def test_the_iris_is_told_in_the_eyes_own_axes(x: float, y: float, roll: float) -> None:
-    face_of = describe_face(turned(made_face(iris=(x, y)), 0, 0, roll), WIDTH)
+    face_of = describe_face(turned(made_face(iris=(x, y)), 0, 0, roll))
     assert face_of.gaze[:2] == pytest.approx((x, y), abs=1e-9)
 
 
 def test_eyes_are_cut_around_their_corners_and_upright() -> None:
-    found = describe_face(placed(turned(made_face(), 0, 0, 20), 300, 200), WIDTH)
+    found = describe_face(placed(turned(made_face(), 0, 0, 20), 300, 200))
     for side, sign in (("right", -1), ("left", 1)):
         square = found.squares[side]
         angle = np.deg2rad(20)
@@ -89,7 +89,7 @@ def test_eyes_are_cut_around_their_corners_and_upright() -> None:
 
 
 def test_boxes_are_fractions_of_the_frame() -> None:
-    found = describe_face(placed(made_face(), 320, 180), WIDTH)
+    found = describe_face(placed(made_face(), 320, 180))
     boxes = box_vector(found.squares, WIDTH, HEIGHT).reshape(3, 4)
     left = found.squares["left"]
     assert boxes[1] == pytest.approx(
@@ -103,7 +103,7 @@ def test_crops_of_a_real_face() -> None:
     with video_finder() as find:
         points = find(face())
     assert points is not None
-    found, sizes = describe_face(points, WIDTH), crop_sizes(96, 64)
+    found, sizes = describe_face(points), crop_sizes(96, 64)
     row = cut_face(face(), found, sizes)
     for name, spec in face_specs(96, 64).items():
         assert (row[name].shape, str(row[name].dtype)) == (tuple(spec.shape), spec.dtype)
