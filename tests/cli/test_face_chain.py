@@ -14,7 +14,7 @@ from eyecli.workspace.references import resolve
 
 VIDEOS = ("--points", "9", "--stimulus-ms", "900", "--fps", "10", "--size", "960x540")
 STEPS = {
-    "synthesize": ("synthesize", "gaze", "--subjects", "4", *VIDEOS),
+    "synthesize": ("synthesize", "gaze", "--subjects", "6", *VIDEOS),
     "preprocess": ("preprocess", "gaze", "--split", "kfold:2", "--settle-ms", "450"),
     "train": ("train", "gaze", "--epochs", "60"),
     "evaluate": ("evaluate", "--calibration-points", "5"),
