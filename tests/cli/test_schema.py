@@ -23,10 +23,10 @@ def test_layouts_are_listed_with_their_task(eyecli: Command) -> None:
     done = eyecli("schema")
     assert done.code == 0
     assert [line.split("\t")[:2] for line in done.out.splitlines()] == [
-        ["gaze", "eye-crops"], ["gaze", "image-table"]
+        ["gaze", "face-sessions"], ["gaze", "eye-crops"], ["gaze", "image-table"]
     ]  # fmt: skip
     listed = json.loads(eyecli("schema", "--json").out)
-    assert [entry["layout"] for entry in listed] == ["eye-crops", "image-table"]
+    assert [entry["layout"] for entry in listed] == ["face-sessions", "eye-crops", "image-table"]
 
 
 def test_a_layout_is_told_field_by_field(eyecli: Command) -> None:
