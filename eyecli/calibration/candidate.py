@@ -78,5 +78,5 @@ def require_unit(unit: str, base: Base, place: Path) -> None:
     if unit != predicted:
         raise DataError(
             f"{place}: unit is {unit}, {base.model.ref} predicts {predicted}",
-            "give targets and predictions in the model's unit",
+            f"give targets and predictions in {predicted}, and say so in a column `unit`",
         )

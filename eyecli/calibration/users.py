@@ -120,7 +120,9 @@ def _in_folder(folder: Path, layouts: Layouts, workspace: Path | None) -> Found:
     names = [name for name, _ in walk(folder, workspace)]
     files = [folder / name for name in names if "/" not in name]
     if not any(is_embeddings(path) for path in files) and _fits(names, layouts):
-        return Found([Part(folder, recognise(names, layouts, folder)[1])])
+        layout = recognise(names, layouts, folder)[1]
+        if not _is_mixed(folder, names, layouts, layout):
+            return Found([Part(folder, layout)])
     # A table without such columns is somebody's broken file: left out, a user would be missing.
     readable = [path for path in files if path.suffix.lower() in SUFFIXES]
     parts = [Part(path, EMBEDDINGS, (path,), name=path.stem) for path in readable]
@@ -136,6 +138,21 @@ def _in_folder(folder: Path, layouts: Layouts, workspace: Path | None) -> Found:
         raise _nothing(folder, names)
     _say_unused(folder, sorted(set(files) - set(readable)))
     return Found(parts, refused, many=True)
+
+
+def _is_mixed(folder: Path, names: list[str], layouts: Layouts, layout: str) -> bool:
+    """Whether sub-folders hold what a layout of the whole folder would pass over."""
+    below: dict[str, list[str]] = {}
+    for name in names:
+        top, _, rest = name.partition("/")
+        if rest:
+            below.setdefault(top, []).append(rest)
+    for top, own in below.items():
+        alone = [name for name, (_, fit) in layouts.items() if fit(own)]
+        embeddings = any(is_embeddings(folder / top / name) for name in own if "/" not in name)
+        if embeddings or (alone and layout not in alone):
+            return True
+    return False
 
 
 def _fits(names: list[str], layouts: Layouts) -> bool:

@@ -29,8 +29,9 @@ def calibrate_user(
     calibration: Annotated[
         str,
         typer.Argument(
-            help="Embeddings (.csv, .npz), an image table (.csv or its folder), a folder of eye "
-            "crops, a source's reference, or a folder of users: such files and sub-folders."
+            help="Face sessions (.mp4 and .json in a folder), embeddings (.csv, .npz), an image "
+            "table (.csv or its folder), a folder of eye crops, a source's reference, or a folder "
+            "of users: such files and sub-folders."
         ),
     ],
     model: Annotated[

@@ -62,9 +62,9 @@ def error_table(metrics: Path) -> Sequence[str]:
     with metrics.open(newline="", encoding="utf-8") as stream:
         rows = [row for row in csv.DictReader(stream) if row["metric"] == METRIC]
     found = {row["predictor"]: row for row in rows if row["group"] == "frames"}
-    lines = [f"{'mean error in cm, people not seen in training':<48}{'95 % interval':>16}"]
+    lines = [f"{'mean error in cm, people not seen in training':<58}{'95 % interval':>16}"]
     for name in PREDICTORS:
         value, low, high = (float(found[name][key]) for key in ("value", "lo", "hi"))
-        points = " (points held out)" if "calibration" in name else ""
-        lines.append(f"{name + points:<40}{value:>8.2f}{f'{low:.2f} to {high:.2f}':>16}")
+        points = " (the same people, other points)" if "calibration" in name else ""
+        lines.append(f"{name + points:<50}{value:>8.2f}{f'{low:.2f} to {high:.2f}':>16}")
     return lines

@@ -171,8 +171,8 @@ def _grid_lines(
     drawn = [name for name in images if name not in identifying]
     if hidden:
         lines.append(
-            f"Not shown: {', '.join(hidden)}. These images could show who somebody is, and a card "
-            "is passed on."
+            f"Not shown in this card: {', '.join(hidden)}. These images could show who somebody "
+            "is, and a card is passed on."
         )
     rows = np.linspace(0, samples - 1, min(samples, GRID)).astype(int)
     for name in drawn:

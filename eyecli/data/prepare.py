@@ -24,6 +24,7 @@ from eyecli.data.prepared import (
     ARRAYS,
     CONTACT_SHEET,
     INDEX,
+    LEFT_OUT,
     SESSIONS,
     SETUP,
     write_table,
@@ -289,6 +290,9 @@ def _write(folder: Path, found: Found) -> None:
     write_table(folder / INDEX, table)
     if found.sessions:
         write_table(folder / SESSIONS, pd.DataFrame([dict(row) for row in found.sessions]))
+    if found.left_out:
+        columns = ["file", "place", "reason"]
+        write_table(folder / LEFT_OUT, pd.DataFrame(found.left_out, columns=columns))
     if found.exhibits or found.sessions:
         write_contact_sheet(folder / CONTACT_SHEET, found, Arrays(folder / ARRAYS))
     (folder / SETUP).write_bytes(msgspec.json.encode(found.setup, order="deterministic") + b"\n")

@@ -23,6 +23,8 @@ SETUP = "setup.json"
 SPLIT = "split.json"
 # Of recordings: a row a session.
 SESSIONS = "sessions.csv"
+# What could have been a sample but was left out: file, place, reason.
+LEFT_OUT = "dropped.csv"
 # It shows people: unlike the card it is not to be passed on.
 CONTACT_SHEET = "contact-sheet.jpg"
 ARRAYS = "arrays"

@@ -53,6 +53,8 @@ class Raw:
         Of recordings, a row each: subject, session and what is known of it.
     exhibits
         Caption and picture of some of what was left out, for the contact sheet.
+    left_out
+        File, place in it and reason of what was left out though it could have been a sample.
     extract
         Where only slow work on the pixels tells which samples there are (faces in video): makes
         the final samples of what is listed here, keeping arrays in the folder it is given.
@@ -76,6 +78,7 @@ class Raw:
     details: Sequence[Mapping[str, Any]] = ()
     sessions: Sequence[Mapping[str, Any]] = ()
     exhibits: Sequence[tuple[str, np.ndarray]] = ()
+    left_out: Sequence[tuple[str, str, str]] = ()
     extract: Callable[[Path], Raw] | None = None
     restrict: Callable[[Sequence[int]], Raw] | None = None
 

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from eyecli.data.comparable import audited, not_judged
-from eyecli.data.prepared import open_prepared, read_split
+from eyecli.data.prepared import SESSIONS, Prepared, open_prepared, read_split
 from eyecli.data.split import Split, parse_scheme
 from eyecli.errors import EyecliError, UsageError
 from eyecli.workspace.references import resolve
@@ -139,7 +139,7 @@ def study_of(
         split=cited(split),
         samples=len(subjects),
         subjects=subjects[subjects != ""].nunique(),
-        preparation=prepared.manifest.params,
+        preparation=_preparation(data, about),
         settings=settings,
         setup=data.setup,
         plan=plan,
@@ -151,6 +151,16 @@ def study_of(
         audited=audited(data.arrays.specs),
         note=not_judged(data.arrays.specs),
     )
+
+
+def _preparation(data: Prepared, about: About) -> dict[str, Any]:
+    """Return the parameters of a preparation as they came to be: sessions say their own screens."""
+    params = data.artifact.manifest.params
+    params = params | {key: data.setup[key] for key in params.keys() & data.setup.keys()}
+    if not (data.artifact.path / SESSIONS).is_file():
+        return params
+    known = {key: value for key, value in params.items() if key not in about.unknown}
+    return known | {"screens": "those of the sessions"}
 
 
 def source_lines(root: Path, prepared: Artifact) -> list[str]:

@@ -33,6 +33,13 @@ def video_finder() -> Iterator[Finder]:
 
 
 @contextmanager
+def face_counter() -> Iterator[Callable[[np.ndarray], int]]:
+    """Give a function that counts the near faces in a picture."""
+    with solutions("face_detection").FaceDetection(model_selection=0) as detector:
+        yield lambda pixels: len(_faces(detector, pixels))
+
+
+@contextmanager
 def still_finder() -> Iterator[Callable[[np.ndarray], tuple[np.ndarray | None, int]]]:
     """Give a finder for pictures that have nothing to do with each other.
 

@@ -81,3 +81,17 @@ def test_what_is_known_to_be_a_layout_is_not_guessed(tmp_path: Path) -> None:
     make(tmp_path, {"a.csv": TABLE, "b.csv": TABLE})
     (one,) = find_parts(tmp_path, all_layouts(), layout="image-table").parts
     assert one.layout == "image-table"
+
+
+def test_sub_folders_of_several_forms_are_each_their_own(tmp_path: Path) -> None:
+    """Videos below a folder would be a layout of the whole, and the others lost."""
+    videos = make(tmp_path / "videos", {"mia/a.mp4": "", "mia/a.json": "", "tom/b.mp4": "",
+                                        "tom/b.json": ""})  # fmt: skip
+    assert parts(videos) == [(".", "face-sessions", None)]
+    make(videos, {"lena/a.csv": HEADER})
+    assert parts(videos) == [
+        ("lena", EMBEDDINGS, "lena"), ("mia", "face-sessions", "mia"),
+        ("tom", "face-sessions", "tom"),
+    ]  # fmt: skip
+    (videos / "lena" / "a.csv").write_text(TABLE)
+    assert ("lena", "image-table", "lena") in parts(videos)

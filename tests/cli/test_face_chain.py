@@ -98,7 +98,8 @@ def test_the_demos_table_reads_the_report(chain: tuple[Path, dict[str, Done]]) -
     report = resolve(chain[0] / "eyecli-workspace", "report/gaze").path
     lines = error_table(report / "metrics.csv")
     assert [line.split("  ")[0].strip() for line in lines[1:]] == [
-        "constant", "ridge on pixels", "model", "before calibration (points held out)",
-        "after calibration (points held out)",
+        "constant", "ridge on pixels", "model",
+        "before calibration (the same people, other points)",
+        "after calibration (the same people, other points)",
     ]  # fmt: skip
     assert f"{metrics(chain[0])['model', 'error_mean_cm', 'frames']:.2f}" in lines[3]

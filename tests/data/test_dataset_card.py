@@ -88,7 +88,7 @@ def test_faces_are_not_shown(tmp_path: Path) -> None:
     text = build(tmp_path / "p", identifying=["face"])
     pictures = {path.name for path in (tmp_path / "p").glob("*.png")}
     assert pictures == {"card-eye.png", "card-map.png"}
-    assert "Not shown: face. These images could show who somebody is" in text
+    assert "Not shown in this card: face. These images could show who somebody is" in text
     assert "card-face.png" not in text
     build(tmp_path / "p", synthetic=True, identifying=["face"])
     assert (tmp_path / "p/card-face.png").is_file(), "a rendered face is nobody's"

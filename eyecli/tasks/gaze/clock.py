@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from eyecli.tasks.gaze.session_file import Stimulus
+from eyecli.tasks.gaze.session_file import FARTHEST_MS, Stimulus
 
 # From a target's onset to the eyes' arrival, in ms: about 200 ms of latency (Carpenter 1988,
 # Movements of the Eyes) and half the saccade.
 LATENCY_MS = 220.0
-REACH_MS, STEP_MS = 1000.0, 10.0
+REACH_MS, STEP_MS = FARTHEST_MS, 10.0
 # Below these there is nothing to tell a lag by.
 # With nine targets of their own, ten rendered people reach 0.78 and, above the median, 0.41 at
 # least; with those of others every tenth does (0.73 and 0.39), with fewer targets most do.

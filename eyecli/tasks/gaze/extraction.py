@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,10 +18,23 @@ from eyecli.machine import usable_cores
 from eyecli.processes import in_processes
 from eyecli.progress import track
 from eyecli.sources.source import Source
-from eyecli.tasks.gaze.faces import CROPS, face_specs
+from eyecli.tasks.gaze.faces import (
+    BLINK,
+    CROPS,
+    NO_FACE,
+    NO_STIMULUS,
+    SETTLING,
+    SMALL_FACE,
+    face_specs,
+)
 from eyecli.tasks.gaze.fields import TARGETS
 from eyecli.tasks.gaze.picture_faces import PictureJob, extract_pictures
-from eyecli.tasks.gaze.session_frames import Extracted, VideoJob, extract_video
+from eyecli.tasks.gaze.session_frames import (
+    WORST_LAG_MS,
+    Extracted,
+    VideoJob,
+    extract_video,
+)
 from eyecli.tasks.gaze.sessions import Recording
 from eyecli.tasks.gaze.settings import GazePreprocess, parse_clock_offset
 
@@ -29,8 +42,6 @@ log = logging.getLogger(__name__)
 
 # Pictures that a process is given at once: enough to be worth its start, few enough to share out.
 PILE = 64
-# What makes a session's targets and frames disagree enough to matter.
-WORST_LAG_MS = 50.0
 Job = TypeVar("Job")
 
 
@@ -41,7 +52,7 @@ def extract_sessions(
     """Find the faces of all videos of a source."""
     jobs = [
         VideoJob(
-            source.folder / r.video, source.digests[r.video], r.stem, r.session,
+            source.folder / r.video, source.digests[r.video], r.video, r.stem, r.session,
             scratch / f"{number:06d}", settings.face_size, settings.eye_size, settings.settle_ms,
             parse_clock_offset(settings.clock_offset_ms),
         )
@@ -75,7 +86,7 @@ def extract_table(
         Columns of every sample, where a person finds it, and its picture.
     """
     pictures = [
-        (source.folder / file, source.digests[file], where, columns)
+        (source.folder / file, file, source.digests[file], where, columns)
         for file, where, columns in zip(files, places, samples, strict=True)
     ]
     jobs = [
@@ -109,8 +120,7 @@ def _raw(
     table = [row for one in found for row in one.rows]
     if not table and not problems:
         raise DataError(
-            f"{source.folder}: no frame is left: {said or 'there are none'}",
-            "is the face upright, lit and in the picture? see `eyecli schema`",
+            f"{source.folder}: no frame is left: {said or 'there are none'}", way_out(dropped)
         )
     log.info("faces: %d frames kept, left out: %s", len(table), said or "none")
     owners = [(one, place) for one in found for place in one.places]
@@ -126,7 +136,21 @@ def _raw(
         targets=TARGETS, identifying=CROPS, dropped=dict(dropped),
         where=[where for one in found for where in one.where], sessions=sessions,
         exhibits=[exhibit for one in found for exhibit in one.exhibits],
+        left_out=[entry for one in found for entry in one.left_out],
     )  # fmt: skip
+
+
+def way_out(dropped: Mapping[str, int]) -> str:
+    """Say what to look at where nothing is left, by the reason that took most."""
+    asked = {
+        NO_FACE: "is the face upright, lit and in the picture?",
+        SMALL_FACE: "sit nearer, or record in a higher resolution",
+        BLINK: "are the eyes open, and seen?",
+        SETTLING: "are stimuli shown for longer than --settle-ms?",
+        NO_STIMULUS: "are the times of the stimuli in ms since the video's first frame?",
+    }
+    most = max(dropped, key=lambda reason: dropped[reason], default=NO_FACE)
+    return asked[most]
 
 
 def _warn(source: Source, recordings: Sequence[Recording], found: Sequence[Extracted]) -> None:
@@ -135,11 +159,19 @@ def _warn(source: Source, recordings: Sequence[Recording], found: Sequence[Extra
         if one.facts and not one.rows:
             reasons = ", ".join(f"{n} {reason}" for reason, n in sorted(one.dropped.items()))
             log.warning(
-                "%s gives no sample: %s; is the face upright and in the picture?",
-                source.folder / recording.video, reasons,
+                "%s gives no sample: %s; %s",
+                source.folder / recording.video, reasons, way_out(one.dropped),
             )  # fmt: skip
+    crowded = [r.video for r, one in zip(recordings, found, strict=True)
+               if one.facts.get("several_faces")]  # fmt: skip
+    if crowded:
+        log.warning(
+            "%d of %d videos show several people, such as %s: the face that is followed may be "
+            "another's; see the contact sheet",
+            len(crowded), len(recordings), source.folder / crowded[0],
+        )  # fmt: skip
     lags = [
-        (abs(one.facts["lag_ms"] - one.facts["clock_offset_ms"]), one.facts["lag_ms"], r.video)
+        (one.facts["lag_ms"] - one.facts["clock_offset_ms"], one.facts["lag_ms"], r.video)
         for r, one in zip(recordings, found, strict=True)
         if one.facts.get("lag_ms") is not None
     ]
@@ -151,11 +183,15 @@ def _warn(source: Source, recordings: Sequence[Recording], found: Sequence[Extra
         np.median([lag for _, lag, _ in lags]), min(lag for _, lag, _ in lags),
         max(lag for _, lag, _ in lags), len(lags), len(recordings),
     )  # fmt: skip
-    late = sorted(entry for entry in lags if entry[0] > WORST_LAG_MS)
+    late = [entry for entry in lags if abs(entry[0]) > WORST_LAG_MS]
     if late:
-        _, lag, video = late[-1]
+        left, _, video = max(late, key=lambda entry: abs(entry[0]))
         log.warning(
-            "%d of %d sessions: video and stimuli are more than %.0f ms apart, most in %s (%+.0f "
-            "ms): use --clock-offset-ms auto, or the offset that you know",
-            len(late), len(recordings), WORST_LAG_MS, source.folder / video, lag,
+            "%d of %d sessions: video and stimuli are more than %.0f ms apart after the clock "
+            "offset applied, most in %s (%+.0f ms): prepare with --clock-offset-ms auto, or with "
+            "the offset that you know",
+            len(late), len(recordings), WORST_LAG_MS, source.folder / video, left,
         )  # fmt: skip
+    corrected = sum(bool(one.facts.get("clock_offset_ms")) for one in found)
+    if corrected:
+        log.info("clock offset applied to %d of %d sessions", corrected, len(recordings))

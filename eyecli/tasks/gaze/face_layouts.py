@@ -16,7 +16,7 @@ from eyecli.sources.source import Source
 from eyecli.tasks.gaze.faces import CROPS, MIRRORED, face_specs
 from eyecli.tasks.gaze.fields import FRAME, TARGETS
 from eyecli.tasks.gaze.sessions import read_sessions
-from eyecli.tasks.gaze.settings import GazePreprocess, parse_size
+from eyecli.tasks.gaze.settings import GazePreprocess, parse_clock_offset, parse_size
 
 # Where a person finds the sample: file, and row of a table.
 WHERE = "where"
@@ -40,7 +40,7 @@ def list_sessions(source: Source, settings: GazePreprocess) -> Raw:
     ):
         if value:
             raise UsageError(f"{flag} does not go with face sessions", "their JSON says it")
-    recordings, problems = read_sessions(source)
+    recordings, problems = read_sessions(source, parse_clock_offset(settings.clock_offset_ms))
     # Screens differ; cm from the camera are what a face can tell on any of them.
     setup = setup_of(replace(settings, unit="cm"), ["face", "left"], True)
     # A user's videos are treated as those that the model was made of.

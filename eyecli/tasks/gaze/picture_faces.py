@@ -34,14 +34,14 @@ class PictureJob:
     Attributes
     ----------
     pictures
-        (file, sha256, where a person finds it, columns of its sample).
+        (file, its path in the source, sha256, where a person finds it, columns of its sample).
     folder
         Where crops go.
     face_size, eye_size
         Sides of the crops.
     """
 
-    pictures: Sequence[tuple[Path, str, str, dict[str, Any]]]
+    pictures: Sequence[tuple[Path, str, str, str, dict[str, Any]]]
     folder: Path
     face_size: int
     eye_size: int
@@ -54,7 +54,7 @@ def extract_pictures(job: PictureJob) -> Extracted:
     found = Extracted(job.folder)
     dropped: Counter[str] = Counter()
     with still_finder() as find:
-        for path, digest, where, columns in job.pictures:
+        for path, name, digest, where, columns in job.pictures:
             try:
                 pixels = decode_rgb(_read(path, digest), f"{path} ({where})")
             except DataError as error:
@@ -71,6 +71,7 @@ def extract_pictures(job: PictureJob) -> Extracted:
             if face is None or reason:
                 dropped[reason] += 1
                 found.exhibits.append((f"{reason}: {path.name}", thumbnail(pixels)))
+                found.left_out.append((name, columns["sample"], reason))
                 continue
             pose = measures((face.yaw, face.pitch, face.roll), face.openness)
             found.rows.append({**columns, **pose, "faces": number})

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import math
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -16,10 +17,19 @@ from eyecli.errors import DataError
 
 # Far beyond any screen.
 LARGEST = 1e6
+# What screens and seats can be in cm; what is beyond is in another unit.
+LEAST_CM, MOST_CM = 2.0, 200.0
+NEAREST, FARTHEST = 8.0, 300.0
+# Pixels are nearly square: else width and height were swapped in one of the two.
+SQUARE = 1.2
+# How like one of ours an unknown field must be to be taken for a slip of the pen.
+ALIKE = 0.75
 # Rounding of positions at a screen's edge.
 SLACK = 1e-6
 # A recording may be stopped a moment before its last stimulus.
 SPARE_MS = 100.0
+# What an estimated offset may be.
+FARTHEST_MS = 1000.0
 
 
 class Stimulus(msgspec.Struct, frozen=True):
@@ -113,12 +123,13 @@ def parse_session(content: bytes, name: str) -> Session:
     """
     try:
         # msgspec would refuse NaN, which careless programs write, without saying where it is.
-        found = msgspec.convert(json.loads(content), _File)
+        document = json.loads(content)
+        found = msgspec.convert(document, _File)
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise DataError(f"{name}: not JSON: {error}", "see `eyecli schema face-sessions`") from None
     except msgspec.ValidationError as error:
         raise DataError(f"{name}: {error}", "see `eyecli schema face-sessions`") from None
-    problem = _problem(found)
+    problem = _misspelt(document) or _problem(found)
     if problem:
         raise DataError(f"{name}: {problem}", "see `eyecli schema face-sessions`")
     screen = Screen(found.screen_px, found.screen_cm, found.camera_cm)
@@ -138,14 +149,43 @@ def parse_session(content: bytes, name: str) -> Session:
     )  # fmt: skip
 
 
-def too_short(video: Path, session: Session, length_ms: float) -> str | None:
-    """Say that a video ends before its stimuli do; None if it does not."""
-    last = session.stimuli[-1]
-    if last.end_ms <= length_ms + SPARE_MS:
+def _misspelt(document: Any) -> str | None:
+    """Name a field that is not ours but nearly: what it says would be passed over."""
+    known = {field.name for field in msgspec.structs.fields(_File)}
+    for name in document:
+        near = difflib.get_close_matches(name, known, 1, ALIKE)
+        if name not in known and near:
+            return f"unknown field '{name}': did you mean '{near[0]}'?"
+    return None
+
+
+def misfit(video: Path, session: Session, length_ms: float, offset_ms: float | None) -> str | None:
+    """Say that a video begins after its stimuli do, or ends before them; None if it does not.
+
+    Parameters
+    ----------
+    video
+        For the message.
+    session
+        Its stimuli.
+    length_ms
+        Of the video.
+    offset_ms
+        By how much it is late; None where that is still to be estimated.
+    """
+    first, last = session.stimuli[0], session.stimuli[-1]
+    spare, offset = (SPARE_MS, offset_ms) if offset_ms is not None else (FARTHEST_MS, 0.0)
+    late = f" (with the clock offset of {offset:g} ms)" if offset else ""
+    if first.start_ms + offset < -spare:
+        return (
+            f"{video}: stimuli[0] of its JSON is shown {-first.start_ms - offset:g} ms before the "
+            f"first frame{late}: cut it, or say --clock-offset-ms"
+        )
+    if last.end_ms + offset <= length_ms + spare:
         return None
     return (
         f"{video}: is {length_ms:.0f} ms long, but stimuli[{len(session.stimuli) - 1}] of its JSON "
-        f"ends at {last.end_ms:g} ms"
+        f"ends at {last.end_ms + offset:g} ms{late}"
     )
 
 
@@ -164,10 +204,18 @@ def _problem(file: _File) -> str | None:
     for name, pair in (("screen_px", file.screen_px), ("screen_cm", file.screen_cm)):
         if not all(0 < value < LARGEST for value in pair):
             return f"{name} {list(pair)} is no size"
+    if not all(LEAST_CM <= side <= MOST_CM for side in file.screen_cm):
+        return f"screen_cm {list(file.screen_cm)} is no screen's: is it in cm?"
+    wide, high = (px / cm for px, cm in zip(file.screen_px, file.screen_cm, strict=True))
+    if max(wide, high) > SQUARE * min(wide, high):
+        return (
+            f"screen_px {list(file.screen_px)} and screen_cm {list(file.screen_cm)} have other "
+            f"shapes: {wide:.0f} and {high:.0f} px a cm"
+        )
     if not all(abs(value) < LARGEST for value in file.camera_cm):
         return f"camera_cm {list(file.camera_cm)} is no place"
-    if file.distance_cm is not None and not 0 < file.distance_cm < LARGEST:
-        return f"distance_cm {file.distance_cm} is no distance"
+    if file.distance_cm is not None and not NEAREST <= file.distance_cm <= FARTHEST:
+        return f"distance_cm {file.distance_cm:g} is no distance from a screen: is it in cm?"
     if not file.stimuli:
         return "stimuli is empty"
     return _stimulus_problem(file)
@@ -179,7 +227,7 @@ def _stimulus_problem(file: _File) -> str | None:
         for name in ("start_ms", "end_ms", "x", "y"):
             if not math.isfinite(value := getattr(stimulus, name)):
                 return f"stimuli[{i}].{name} is {value}, not a number"
-        if stimulus.start_ms < 0 or stimulus.end_ms <= stimulus.start_ms:
+        if stimulus.end_ms <= stimulus.start_ms:
             return (
                 f"stimuli[{i}] is shown from {stimulus.start_ms:g} to {stimulus.end_ms:g} ms: no "
                 "span of time"

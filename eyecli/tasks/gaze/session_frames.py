@@ -11,7 +11,7 @@ import numpy as np
 
 from eyecli.data.arrays import Arrays, ArrayWriter
 from eyecli.errors import DataError
-from eyecli.imaging.face_mesh import video_finder
+from eyecli.imaging.face_mesh import face_counter, video_finder
 from eyecli.imaging.video import read_frames
 from eyecli.tasks.gaze.clock import estimate_lag
 from eyecli.tasks.gaze.face_geometry import describe_face
@@ -27,14 +27,19 @@ from eyecli.tasks.gaze.faces import (
     cut_face,
     face_specs,
 )
-from eyecli.tasks.gaze.session_file import Session, too_short
+from eyecli.tasks.gaze.session_file import Session, misfit
 from eyecli.workspace.manifest import sha256_file
 
-# A blink lowers the openness below this share of the session's median; its flanks count to it.
-BLINK_SHARE, BLINK_FLANK_MS = 0.5, 50.0
+# Eyes are closed below this share of the session's median openness, or of that around, since lids
+# sink for long when the gaze does, but for a blink only shortly; its flanks count to it.
+BLINK_SHARE, DIP_SHARE, AROUND_MS, BLINK_FLANK_MS = 0.5, 0.75, 500.0, 50.0
+# Beyond this lag, targets and frames disagree enough to matter.
+WORST_LAG_MS = 50.0
 # Shards are read at random afterwards, from several sessions at once.
 SHARD_BYTES = 2**26
 EXHIBITS = 2
+# How often it is looked whether others are in the picture.
+COUNT_EVERY_MS = 1000.0
 
 
 @dataclass(frozen=True)
@@ -45,8 +50,8 @@ class VideoJob:
     ----------
     video, digest
         The file and its sha256.
-    stem
-        Its path in the source without the ending: the start of its samples' ids.
+    name, stem
+        Its path in the source, and that without the ending: the start of its samples' ids.
     session
         What its JSON says.
     folder
@@ -61,6 +66,7 @@ class VideoJob:
 
     video: Path
     digest: str
+    name: str
     stem: str
     session: Session
     folder: Path
@@ -90,6 +96,8 @@ class Extracted:
         Of a video: times, rate and lag, columns of its row in the table of sessions.
     exhibits
         Caption and picture of some of what was left out.
+    left_out
+        File, place in it and reason of what was left out though it could have been a sample.
     problems
         What is wrong with the files.
     """
@@ -101,6 +109,7 @@ class Extracted:
     dropped: dict[str, int] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
     exhibits: list[tuple[str, np.ndarray]] = field(default_factory=list)
+    left_out: list[tuple[str, str, str]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
 
@@ -115,6 +124,8 @@ class _Track:
     pose: list[tuple[float, float, float]] = field(default_factory=list)
     gaze: list[np.ndarray] = field(default_factory=list)
     exhibits: list[tuple[str, np.ndarray]] = field(default_factory=list)
+    counted: int = 0
+    crowded: int = 0
 
 
 def extract_video(job: VideoJob) -> Extracted:
@@ -132,12 +143,15 @@ def _follow(job: VideoJob) -> _Track:
     track = _Track()
     sizes = crop_sizes(job.face_size, job.eye_size)
     writer = ArrayWriter(job.folder, face_specs(job.face_size, job.eye_size), SHARD_BYTES)
-    with video_finder() as find:
+    with video_finder() as find, face_counter() as count:
         for frame in read_frames(job.video):
             pixels = frame.pixels
             if job.session.mirrored:
                 pixels = np.ascontiguousarray(pixels[:, ::-1])
             points = find(pixels)
+            if frame.time_ms >= COUNT_EVERY_MS * track.counted:
+                track.counted += 1
+                track.crowded += count(pixels) > 1
             track.time.append(frame.time_ms)
             if points is None:
                 track.place.append(-1)
@@ -165,7 +179,10 @@ def _judge(job: VideoJob, track: _Track) -> Extracted:
     time, openness = np.array(track.time), np.array(track.openness)
     seen = np.isfinite(openness)
     lag = estimate_lag(time[seen], np.array(track.gaze)[seen], session.stimuli)
-    offset = job.clock_offset_ms if job.clock_offset_ms is not None else lag or 0.0
+    offset = job.clock_offset_ms
+    if offset is None:
+        # Below that it may be the error of the estimate.
+        offset = lag if lag is not None and abs(lag) > WORST_LAG_MS else 0.0
     shown, reasons = judge_frames(
         time - offset, openness, np.array(track.eye_px), session, job.settle_ms
     )
@@ -173,7 +190,7 @@ def _judge(job: VideoJob, track: _Track) -> Extracted:
     kept = [i for i, reason in enumerate(reasons) if not reason]
     dropped = Counter(reason for reason in reasons if reason)
     length = float(time[-1]) + interval
-    if problem := too_short(job.video, session, length):
+    if problem := misfit(job.video, session, length, job.clock_offset_ms):
         return Extracted(job.folder, problems=[problem])
     facts = {
         "duration_s": round(length / 1000, 3),
@@ -185,6 +202,7 @@ def _judge(job: VideoJob, track: _Track) -> Extracted:
             reason.replace(" ", "_"): dropped[reason]
             for reason in (NO_FACE, SMALL_FACE, BLINK, SETTLING, NO_STIMULUS)
         },
+        "several_faces": int(track.crowded),
         "lag_ms": None if lag is None else round(lag, 1),
         "clock_offset_ms": round(offset, 1),
     }
@@ -204,6 +222,11 @@ def _judge(job: VideoJob, track: _Track) -> Extracted:
         job.folder, rows, [track.place[i] for i in kept],
         [f"{job.video}, {time[i] / 1000:.3f} s" for i in kept], dict(dropped), facts,
         track.exhibits + _blinks(job, track, reasons),
+        [
+            (job.name, f"{time[i] / 1000:.3f} s", reason)
+            for i, reason in enumerate(reasons)
+            if reason in (NO_FACE, SMALL_FACE, BLINK)
+        ],
     )  # fmt: skip
 
 
@@ -241,8 +264,11 @@ def judge_frames(
     seen = np.isfinite(openness)
     closed = np.zeros(len(time_ms), bool)
     if seen.any():
-        limit = max(CLOSED, BLINK_SHARE * float(np.median(openness[seen])))
-        shut = time_ms[seen & (np.nan_to_num(openness, nan=np.inf) < limit)]
+        usual = float(np.median(openness[seen]))
+        limit = np.maximum(
+            max(CLOSED, BLINK_SHARE * usual), DIP_SHARE * _around(time_ms[seen], openness[seen])
+        )
+        shut = time_ms[seen][openness[seen] < limit]
         closed = _near(time_ms, shut, BLINK_FLANK_MS)
     reasons = np.select(
         [
@@ -256,6 +282,13 @@ def judge_frames(
         "",
     )
     return shown.clip(0), reasons.tolist()
+
+
+def _around(times: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Median of the values within `AROUND_MS` of every time; times ascend."""
+    low = np.searchsorted(times, times - AROUND_MS)
+    high = np.searchsorted(times, times + AROUND_MS, side="right")
+    return np.array([np.median(values[a:b]) for a, b in zip(low, high, strict=True)])
 
 
 def _near(times: np.ndarray, events: np.ndarray, reach: float) -> np.ndarray:

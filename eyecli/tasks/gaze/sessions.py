@@ -13,7 +13,7 @@ from typing import Any
 from eyecli.errors import DataError
 from eyecli.imaging.video import duration_ms
 from eyecli.sources.source import Source
-from eyecli.tasks.gaze.session_file import Session, parse_session, too_short
+from eyecli.tasks.gaze.session_file import Session, misfit, parse_session
 from eyecli.tasks.gaze.session_pairs import pair_files, stem_of
 
 
@@ -56,8 +56,17 @@ class Recording:
         }
 
 
-def read_sessions(source: Source) -> tuple[list[Recording], list[str]]:
+def read_sessions(
+    source: Source, offset_ms: float | None = 0.0
+) -> tuple[list[Recording], list[str]]:
     """Read the JSON of every video and compare its times with the video's length.
+
+    Parameters
+    ----------
+    source
+        The files.
+    offset_ms
+        By how much videos are late; None where that is still to be estimated.
 
     Returns
     -------
@@ -87,7 +96,9 @@ def read_sessions(source: Source) -> tuple[list[Recording], list[str]]:
         found.append(Recording(stem, video, notes, session))
     # Opening a file is waiting for the disk.
     with ThreadPoolExecutor() as pool:
-        checked = list(pool.map(lambda recording: _length_problem(source, recording), found))
+        checked = list(
+            pool.map(lambda recording: _length_problem(source, recording, offset_ms), found)
+        )
     problems += [problem for problem in checked if problem] + _twice(source, found)
     return found, problems
 
@@ -108,13 +119,13 @@ def _alone(source: Source, pairs: Mapping[str, str | None]) -> list[str]:
     return problems
 
 
-def _length_problem(source: Source, recording: Recording) -> str | None:
+def _length_problem(source: Source, recording: Recording, offset_ms: float | None) -> str | None:
     path = source.folder / recording.video
     try:
         length = duration_ms(path)
     except DataError as error:
         return error.message
-    return too_short(path, recording.session, length)
+    return misfit(path, recording.session, length, offset_ms)
 
 
 def _twice(source: Source, recordings: Iterable[Recording]) -> list[str]:

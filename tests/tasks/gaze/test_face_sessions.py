@@ -10,7 +10,16 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from face_videos import RATE, face, frames, set_rotation, set_times, write_session, write_video
+from face_videos import (
+    RATE,
+    WIDTH,
+    face,
+    frames,
+    set_rotation,
+    set_times,
+    write_session,
+    write_video,
+)
 
 from eyecli.data.plan import SplitSettings
 from eyecli.data.prepare import check_source, prepare
@@ -82,10 +91,9 @@ def test_settling_clock_and_number_of_processes(tmp_path: Path) -> None:
     two = prepared(data, replace(ONE, processes=2), name="w2")
     assert one.artifact.manifest.digest == two.artifact.manifest.digest
     assert len(prepared(data, replace(ONE, settle_ms=0)).index) == 100
-    late = prepared(data, replace(ONE, clock_offset_ms="200"))
+    late = prepared(data, replace(ONE, clock_offset_ms="80"))
     first = late.index[late.index["subject"] == "p01"]
-    # The video's last 200 ms show nothing more, and its first nothing yet.
-    assert first["time_ms"].min() == 720 and set(sessions(late)["clock_offset_ms"]) == {200.0}
+    assert first["time_ms"].min() == 600 and set(sessions(late)["clock_offset_ms"]) == {80.0}
 
 
 def test_the_number_of_processes_is_no_new_work(tmp_path: Path) -> None:
@@ -141,8 +149,14 @@ def test_frames_without_a_face_are_counted_and_shown(tmp_path: Path) -> None:
     assert (row["no_face"], row["kept"], row["shown"]) == (3, 21, 24)
     card = (found.artifact.path / "card.md").read_text()
     assert "- 3: no face" in card and "- 26: settling" in card
+    left_out = pd.read_csv(found.artifact.path / "dropped.csv")
+    assert left_out["place"].tolist() == ["0.600 s", "0.640 s", "0.680 s"]
+    assert set(left_out["file"]) == {"p01.mp4"} and set(left_out["reason"]) == {"no face"}
     assert "of 24 frames while a target was looked at, 21 became samples" in card
-    assert "contact-sheet.jpg` shows samples" in card and "Not shown: face, left, right" in card
+    assert (
+        "contact-sheet.jpg` shows samples" in card
+        and "Not shown in this card: face, left, right" in card
+    )
 
 
 def test_one_video_without_a_face_among_good_ones_is_said(
@@ -154,6 +168,24 @@ def test_one_video_without_a_face_among_good_ones_is_said(
     assert set(found.index["subject"]) == {"p01"}
     assert sessions(found)["kept"].tolist() == [24, 0]
     assert any("p02.mp4 gives no sample" in r.message for r in caplog.records)
+
+
+def test_others_in_the_picture_are_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    part = face()[:, WIDTH // 4 : WIDTH * 3 // 4]
+    write_session(tmp_path / "data", pictures=[np.hstack([part, part])] * 50)
+    found = prepared(tmp_path / "data")
+    assert sessions(found)["several_faces"].tolist() == [2]
+    assert any("show several people" in r.message for r in caplog.records)
+
+
+def test_what_to_look_at_is_said_by_the_reason_that_took_most(tmp_path: Path) -> None:
+    """Times in seconds: nothing is shown when the frames are."""
+    stimuli = [{"start_ms": 0, "end_ms": 1, "x": 100, "y": 100},
+               {"start_ms": 1, "end_ms": 2, "x": 900, "y": 400}]  # fmt: skip
+    write_session(tmp_path / "data", stimuli=stimuli)
+    with pytest.raises(DataError, match="49 no stimulus") as error:
+        prepared(tmp_path / "data")
+    assert "times of the stimuli in ms" in str(error.value.hint)
 
 
 def bad(folder: Path, what: str) -> str:
@@ -256,6 +288,10 @@ def test_faces_of_whole_pictures_are_found_or_dropped_with_a_reason(tmp_path: Pa
     assert found.artifact.manifest.summary["samples"] == 3
     card = (found.artifact.path / "card.md").read_text()
     assert "- 1: no face" in card and "- 1: small face" in card
+    left_out = pd.read_csv(found.artifact.path / "dropped.csv")
+    assert left_out[["file", "reason"]].to_numpy().tolist() == [
+        ["none.png", "no face"], ["tiny.png", "small face"]
+    ]  # fmt: skip
     assert (found.artifact.path / "contact-sheet.jpg").is_file()
     assert found.setup["unit"] == "cm" and found.setup["inputs"] == ["face", "eyes", "boxes"]
 

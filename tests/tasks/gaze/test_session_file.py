@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eyecli.errors import DataError
-from eyecli.tasks.gaze.session_file import Screen, parse_session, too_short
+from eyecli.tasks.gaze.session_file import Screen, misfit, parse_session
 
 GOOD: dict[str, Any] = {
     "subject": "p01",
@@ -47,6 +47,11 @@ def test_cm_are_taken_as_they_are() -> None:
     stimuli = [{"start_ms": 0, "end_ms": 1000, "x": -3.5, "y": -4.25}]
     session = parse_session(content(stimuli=stimuli, unit="cm"), "p01.json")
     assert (session.stimuli[0].x, session.stimuli[0].y) == (-3.5, -4.25)
+
+
+def test_fields_of_others_are_let_be() -> None:
+    text = content(app_version="3.1", note="left eye patched", truth={"kappa": 5})
+    assert parse_session(text, "p01.json").subject == "p01"
 
 
 def test_a_tall_screen_is_portrait_unless_it_is_said() -> None:
@@ -85,6 +90,11 @@ def test_screen_geometry_round_trips(
         (content(screen_cm=[0, 10]), "screen_cm [0.0, 10.0] is no size"),
         (content(camera_cm=[float("nan"), 0]), "camera_cm"),
         (content(distance_cm=-4), "distance_cm"),
+        (content(distance_cm=440), "distance_cm 440 is no distance from a screen: is it in cm?"),
+        (content(screen_cm=[260, 130]), "is no screen's: is it in cm?"),
+        (content(screen_cm=[10.0, 20.0]), "other shapes: 100 and 25 px a cm"),
+        (content(mirrorred=True), "unknown field 'mirrorred': did you mean 'mirrored'?"),
+        (content(distance=50), "did you mean 'distance_cm'?"),
         (content(unit="inch"), "$.unit"),
         (content(stimuli=[]), "stimuli is empty"),
         (with_stimulus(x=float("nan")), "stimuli[1].x is nan"),
@@ -114,7 +124,21 @@ def test_a_missing_field_is_named(field: str) -> None:
 
 def test_a_video_may_end_a_moment_before_its_stimuli_but_not_more() -> None:
     session = parse_session(content(), "p01.json")
-    assert too_short(Path("a.mp4"), session, 1950) is None
+    assert misfit(Path("a.mp4"), session, 1950, 0) is None
     assert "a.mp4: is 1500 ms long, but stimuli[1] of its JSON ends at 2000 ms" in str(
-        too_short(Path("a.mp4"), session, 1500)
+        misfit(Path("a.mp4"), session, 1500, 0)
     )
+
+
+def test_an_offset_moves_what_must_be_in_the_video() -> None:
+    early = parse_session(with_stimulus(start_ms=1000), "p01.json")
+    assert misfit(Path("a.mp4"), early, 2150, 200) is None
+    assert "ends at 2300 ms (with the clock offset of 300 ms)" in str(
+        misfit(Path("a.mp4"), early, 2100, 300)
+    )
+    assert "stimuli[0] of its JSON is shown 250 ms before the first frame" in str(
+        misfit(Path("a.mp4"), early, 3000, -250)
+    )
+    # What is still to be estimated may be anything that can be.
+    assert misfit(Path("a.mp4"), early, 1100, None) is None
+    assert misfit(Path("a.mp4"), early, 900, None) is not None

@@ -51,6 +51,15 @@ def test_a_blink_is_relative_to_the_persons_own_eyes() -> None:
     assert 800 in times_of(judged(narrow), "blink")
 
 
+def test_lids_that_sink_for_long_are_no_blink_but_a_short_dip_is() -> None:
+    """Who looks down has lower lids for as long as that; a blink is over in a moment."""
+    openness = OPEN.copy()
+    openness[(TIMES >= 100) & (TIMES < 1200)] = 0.19
+    assert times_of(judged(openness), "blink") == []
+    openness[TIMES == 1900] = 0.2
+    assert times_of(judged(openness), "blink") == [1850, 1900, 1950]
+
+
 def test_no_face_and_small_faces_are_told_apart() -> None:
     openness, eyes = OPEN.copy(), WIDE.copy()
     openness[TIMES == 900] = np.nan
