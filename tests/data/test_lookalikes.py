@@ -213,3 +213,15 @@ def test_a_set_augmented_before_the_split_is_refused(
         plan_split(samples, samples, digests, SplitSettings(), pairs)
     people = [sample.split("-")[0] for sample in samples]
     assert plan_split(samples, people, digests, SplitSettings(), pairs).subject_independent
+
+
+def test_only_chosen_rows_are_compared_and_named_as_they_are(
+    tmp_path: Path, originals: list[np.ndarray]
+) -> None:
+    """Of a video, one frame of many is enough; pixel-identical ones of rows left out are passed."""
+    images = [originals[0], originals[0], originals[1], originals[0], originals[1]]
+    arrays = store(tmp_path, image=images)
+    pairs = find_lookalikes(arrays, [""] * 5, [1, 2, 4])
+    assert [pair[:2] for pair in pairs] == [(2, 4)]
+    small = store(tmp_path / "small", image=[stored(image, 32) for image in images])
+    assert [pair[:2] for pair in find_lookalikes(small, [""] * 5, [0, 2, 3])] == [(0, 3)]

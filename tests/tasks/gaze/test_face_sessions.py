@@ -65,6 +65,9 @@ def test_a_session_becomes_samples(tmp_path: Path) -> None:
     assert found.setup["unit"] == "cm" and found.setup["inputs"] == ["face", "eyes", "boxes"]
     assert found.arrays.names == ["boxes", "face", "left", "right", "transforms"]
     assert (found.artifact.path / "contact-sheet.jpg").is_file()
+    # Of each stimulus one frame is looked at for near-duplicates, and these two are.
+    pairs = pd.read_csv(found.artifact.path / "lookalikes.csv")
+    assert pairs[["first", "second"]].to_numpy().tolist() == [["p01/000013", "p01/000038"]]
     (row,) = sessions(found).to_dict("records")
     assert (row["frames"], row["shown"], row["kept"], row["settling"]) == (50, 24, 24, 26)
     assert (row["rate_hz"], row["duration_s"], row["distance_cm"]) == (25.0, 2.0, 50)
