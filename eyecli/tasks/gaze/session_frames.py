@@ -179,10 +179,7 @@ def _judge(job: VideoJob, track: _Track) -> Extracted:
     time, openness = np.array(track.time), np.array(track.openness)
     seen = np.isfinite(openness)
     lag = estimate_lag(time[seen], np.array(track.gaze)[seen], session.stimuli)
-    offset = job.clock_offset_ms
-    if offset is None:
-        # Below that it may be the error of the estimate.
-        offset = lag if lag is not None and abs(lag) > WORST_LAG_MS else 0.0
+    offset = offset_to_apply(job.clock_offset_ms, lag)
     shown, reasons = judge_frames(
         time - offset, openness, np.array(track.eye_px), session, job.settle_ms
     )
@@ -228,6 +225,22 @@ def _judge(job: VideoJob, track: _Track) -> Extracted:
             if reason in (NO_FACE, SMALL_FACE, BLINK)
         ],
     )  # fmt: skip
+
+
+def offset_to_apply(given: float | None, lag: float | None) -> float:
+    """Return the clock offset of a video: the one given, or the lag where it matters.
+
+    Parameters
+    ----------
+    given
+        As asked for; None to use the lag.
+    lag
+        As estimated; None where it cannot be told.
+    """
+    if given is not None:
+        return given
+    # A smaller one may be the error of the estimate.
+    return lag if lag is not None and abs(lag) > WORST_LAG_MS else 0.0
 
 
 def judge_frames(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -219,6 +220,9 @@ def bad(folder: Path, what: str) -> str:
         write_session(folder, "p02")
         video.unlink()
         return "p01.json: a session, but no video beside it"
+    if what == "two endings":
+        shutil.copy(video, video.with_suffix(".mov"))
+        return "p01.mov: another video has p01.json beside it too"
     if what == "twice":
         write_session(folder, "p02", subject="p01", session="p01")
         return "p02.json: the subject and session of"
@@ -226,7 +230,7 @@ def bad(folder: Path, what: str) -> str:
 
 
 FAULTS = ("bad JSON", "NaN target", "zero frames", "timeline longer", "no face", "no JSON",
-          "no video", "twice")  # fmt: skip
+          "no video", "two endings", "twice")  # fmt: skip
 
 
 @pytest.mark.parametrize("what", FAULTS)
