@@ -28,13 +28,9 @@ from eyecli.tasks.gaze.faces import (
     face_specs,
 )
 from eyecli.tasks.gaze.fields import TARGETS
+from eyecli.tasks.gaze.frame_reasons import WORST_LAG_MS
 from eyecli.tasks.gaze.picture_faces import PictureJob, extract_pictures
-from eyecli.tasks.gaze.session_frames import (
-    WORST_LAG_MS,
-    Extracted,
-    VideoJob,
-    extract_video,
-)
+from eyecli.tasks.gaze.session_frames import Extracted, VideoJob, extract_video
 from eyecli.tasks.gaze.sessions import Recording
 from eyecli.tasks.gaze.settings import GazePreprocess, parse_clock_offset
 

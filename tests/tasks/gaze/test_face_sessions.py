@@ -30,6 +30,8 @@ from eyecli.errors import DataError, UsageError
 from eyecli.sources.source import fetch_path
 from eyecli.tasks.base import all_layouts
 from eyecli.tasks.gaze.layouts import read_raw
+from eyecli.tasks.gaze.session_file import parse_session
+from eyecli.tasks.gaze.session_frames import VideoJob, extract_video
 from eyecli.tasks.gaze.settings import GazePreprocess
 from eyecli.workspace.store import open_workspace
 
@@ -320,3 +322,11 @@ def test_a_broken_picture_is_named(tmp_path: Path) -> None:
 
 def test_rate_of_the_fixtures() -> None:
     assert RATE == 25  # the times above are counted in its frames
+
+
+def test_a_video_that_is_not_what_was_fetched_is_refused(tmp_path: Path) -> None:
+    video = write_session(tmp_path)
+    session = parse_session(video.with_suffix(".json").read_bytes(), "p01.json")
+    job = VideoJob(video, "0" * 64, "p01.mp4", "p01", session, tmp_path / "crops", 64, 64, 500, 0)
+    found = extract_video(job)
+    assert found.rows == [] and found.problems == [f"{video} changed since it was fetched"]

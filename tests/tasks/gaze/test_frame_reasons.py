@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
-from face_videos import write_session
 
+from eyecli.tasks.gaze.frame_reasons import judge_frames, offset_to_apply
 from eyecli.tasks.gaze.session_file import Screen, Session, Stimulus
-from eyecli.tasks.gaze.session_frames import (
-    VideoJob,
-    extract_video,
-    judge_frames,
-    offset_to_apply,
-)
 
 SCREEN = Screen((1000, 500), (20, 10), (10, 0.5))
 STIMULI = (Stimulus(100, 1100, 0, -1), Stimulus(1200, 2200, 3, -2))
@@ -94,10 +86,3 @@ def test_auto_corrects_what_is_more_than_the_error_of_the_estimate(
     given: float | None, lag: float | None, applied: float
 ) -> None:
     assert offset_to_apply(given, lag) == applied
-
-
-def test_a_video_that_is_not_what_was_fetched_is_refused(tmp_path: Path) -> None:
-    video = write_session(tmp_path)
-    job = VideoJob(video, "0" * 64, "p01.mp4", "p01", SESSION, tmp_path / "crops", 64, 64, 500, 0)
-    found = extract_video(job)
-    assert found.rows == [] and found.problems == [f"{video} changed since it was fetched"]
