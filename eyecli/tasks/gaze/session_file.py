@@ -125,10 +125,10 @@ def parse_session(content: bytes, name: str) -> Session:
         # msgspec would refuse NaN, which careless programs write, without saying where it is.
         document = json.loads(content)
         found = msgspec.convert(document, _File)
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise DataError(f"{name}: not JSON: {error}", "see `eyecli schema face-sessions`") from None
     except msgspec.ValidationError as error:
         raise DataError(f"{name}: {error}", "see `eyecli schema face-sessions`") from None
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{name}: not JSON: {error}", "see `eyecli schema face-sessions`") from None
     problem = _misspelt(document) or _problem(found)
     if problem:
         raise DataError(f"{name}: {problem}", "see `eyecli schema face-sessions`")

@@ -112,7 +112,7 @@ def _alone(source: Source, pairs: Mapping[str, str | None]) -> list[str]:
             continue
         try:
             found = json.loads(source.read(name))
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(found, dict) and "stimuli" in found:
             problems.append(f"{source.folder / name}: a session, but no video beside it")

@@ -83,6 +83,8 @@ def test_screen_geometry_round_trips(
         (b"{", "not JSON"),
         (b"\xff\xfe\x00", "not JSON"),
         (b"[]", "object"),
+        (b"[" * 100_000, "not JSON"),
+        (content().replace(b"1000", b"1" * 5000), "not JSON"),
         (content(subject=""), "subject is empty"),
         (content(subject=7), "$.subject"),
         (content(subject="a\nb"), "control characters"),
