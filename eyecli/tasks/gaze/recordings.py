@@ -28,7 +28,13 @@ def read_sessions(prepared: Prepared) -> pd.DataFrame | None:
         If the table is damaged.
     """
     path = prepared.artifact.path / SESSIONS
-    return read_table(path) if path.is_file() else None
+    if not path.is_file():
+        return None
+    import pandas as pd
+
+    table = read_table(path)
+    # A video of one frame has no rate; its blank would make text of all the others.
+    return table.assign(rate_hz=pd.to_numeric(table["rate_hz"], errors="coerce"))
 
 
 def sessions_of_rows(sessions: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:

@@ -186,7 +186,8 @@ def _judge(job: VideoJob, track: _Track) -> Extracted:
     facts = {
         "duration_s": round(length / 1000, 3),
         "frames": len(time),
-        "rate_hz": round(1000 / interval, 3) if interval > 0 else None,
+        # The mean: with a variable frame rate the median interval tells no rate.
+        "rate_hz": round(1000 * (len(time) - 1) / float(time[-1]), 3) if time[-1] > 0 else None,
         "shown": len(kept) + sum(dropped[reason] for reason in (NO_FACE, SMALL_FACE, BLINK)),
         "kept": len(kept),
         **{
