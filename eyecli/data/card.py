@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eyecli.data.arrays import Arrays
-from eyecli.data.prepared import ARRAYS, CONTACT_SHEET, INDEX, SESSIONS, read_table
+from eyecli.data.prepared import ARRAYS, CONTACT_SHEET, INDEX, read_sessions, read_table
 from eyecli.plots import COLOURS, new_figure, to_svg
 from eyecli.workspace.store import Artifact
 
@@ -100,21 +100,21 @@ def _counts(table: pd.DataFrame) -> list[str]:
 
 def _recordings(folder: Path) -> list[str]:
     """Sum up the table of sessions, where there is one."""
-    if not (folder / SESSIONS).is_file():
+    table = read_sessions(folder)
+    if table is None:
         return []
-    table = read_table(folder / SESSIONS)
     lines = ["", "## Recordings", "", f"- sessions: {len(table)}"]
     for column in ("device", "orientation"):
         counts = table.groupby(column).size()
         named = ", ".join(f"{name} {n}" for name, n in counts.items() if name)
         lines += [f"- sessions by {column}: {named}"] if named else []
-    rates = numbers(table["rate_hz"])
+    rates = table["rate_hz"].dropna().to_numpy()
     if len(rates):
         lines.append(f"- frames a second: {rates.min():.3g} to {rates.max():.3g}")
     shown, kept = int(table["shown"].sum()), int(table["kept"].sum())
     if shown:
         lines.append(f"- of {shown} frames while a target was looked at, {kept} became samples")
-    lags = numbers(table["lag_ms"])
+    lags = table["lag_ms"].dropna().to_numpy()
     lines.append(
         f"- lag of the video behind its stimuli, estimated for {len(lags)} sessions: median "
         f"{np.median(lags):+.0f} ms, {lags.min():+.0f} to {lags.max():+.0f}"
@@ -122,13 +122,6 @@ def _recordings(folder: Path) -> list[str]:
         else "- lag of the video behind its stimuli: too little to tell it by"
     )
     return lines
-
-
-def numbers(column: pd.Series) -> np.ndarray:
-    """Return the numbers of a column that may have blanks."""
-    import pandas as pd
-
-    return pd.to_numeric(column, errors="coerce").dropna().to_numpy(float)
 
 
 def _class_counts(table: pd.DataFrame) -> list[str]:

@@ -23,6 +23,8 @@ SETUP = "setup.json"
 SPLIT = "split.json"
 # Of recordings: a row a session.
 SESSIONS = "sessions.csv"
+# Its numbers that may be unknown.
+OPTIONAL = ("distance_cm", "rate_hz", "lag_ms")
 # What could have been a sample but was left out: file, place, reason.
 LEFT_OUT = "dropped.csv"
 # It shows people: unlike the card it is not to be passed on.
@@ -51,6 +53,11 @@ class Prepared:
     def index(self) -> pd.DataFrame:
         """One row a sample, in the order of the arrays."""
         return read_table(self.artifact.path / INDEX)
+
+    @cached_property
+    def sessions(self) -> pd.DataFrame | None:
+        """One row a recorded session; None for data without recordings."""
+        return read_sessions(self.artifact.path)
 
     @cached_property
     def arrays(self) -> Arrays:
@@ -130,6 +137,25 @@ def read_table(path: Path) -> pd.DataFrame:
                            na_values={}, float_precision="round_trip")  # fmt: skip
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: damaged table: {error}", "eyecli workspace verify") from error
+
+
+def read_sessions(folder: Path) -> pd.DataFrame | None:
+    """Read the table of sessions of prepared data; None for data without recordings.
+
+    Raises
+    ------
+    DataError
+        If it is damaged.
+    """
+    path = folder / SESSIONS
+    if not path.is_file():
+        return None
+    import pandas as pd
+
+    table = read_table(path)
+    # A column with a blank is read as text, all of it.
+    known = [name for name in OPTIONAL if name in table]
+    return table.assign(**{name: pd.to_numeric(table[name], errors="coerce") for name in known})
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:

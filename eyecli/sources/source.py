@@ -69,16 +69,25 @@ class Source:
         """
         if path not in self.digests:
             raise DataError(f"{self.folder / path} is not among the files of the source")
-        try:
-            content = (self.folder / path).read_bytes()
-        except OSError as error:
-            raise DataError(f"{self.folder / path}: {error.strerror}") from error
-        if hashlib.sha256(content).hexdigest() != self.digests[path]:
-            raise DataError(
-                f"{self.folder / path} changed since it was fetched",
-                self.again or "run the same command again",
-            )
-        return content
+        again = self.again or "run the same command again"
+        return read_checked(self.folder / path, self.digests[path], again)
+
+
+def read_checked(path: Path, digest: str, again: str | None = None) -> bytes:
+    """Return the bytes of a file, checked against its sha256.
+
+    Raises
+    ------
+    DataError
+        If the file is missing or another; `again` is then what to do.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}") from error
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise DataError(f"{path} changed since it was fetched", again)
+    return content
 
 
 def recognise(

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import csv
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-import eyecli
-from eyecli.errors import DataError, UsageError
+from eyecli.errors import UsageError
 from eyecli.synthesis.eyes import FloatArray, Person, Shot, Side, Vector, render_eye, screen_to_cm
+from eyecli.synthesis.provenance import require_empty, write_provenance
 
 COLUMNS = ("left", "right", "subject", "session", "target_x", "target_y", "point")
 SIZE = 64
@@ -83,8 +82,7 @@ def write_gaze_table(
             f"a screen of {max(screen_cm):g} cm at {distance_cm:g} cm is too near for the eyes",
             "sit at least two thirds of its longer side away",
         )
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise DataError(f"{folder} is not an empty folder", "name a new one")
+    require_empty(folder)
     for side in SIDES:
         (folder / side).mkdir(parents=True, exist_ok=True)
     with (folder / "table.csv").open("w", newline="", encoding="utf-8") as file:
@@ -95,15 +93,7 @@ def write_gaze_table(
             table.writerows(
                 _session(folder, rng, subject, points, frames, screen_px, screen_cm, distance_cm)
             )
-    provenance = {
-        "synthetic": True,
-        "generator": __name__,
-        "version": eyecli.__version__,
-        "seed": seed,
-        "parameters": parameters,
-    }
-    text = json.dumps(provenance, indent=2) + "\n"
-    (folder / "provenance.json").write_text(text, encoding="utf-8")
+    write_provenance(folder, __name__, seed, parameters)
 
 
 def _check(parameters: dict[str, Any]) -> None:

@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-import eyecli
-from eyecli.errors import DataError, EyecliError, UsageError
+from eyecli.errors import EyecliError, UsageError
 from eyecli.machine import usable_cores
 from eyecli.processes import in_processes
 from eyecli.progress import track
@@ -32,6 +31,7 @@ from eyecli.synthesis.gaze_table import draw_targets
 from eyecli.synthesis.head import Pose, to_view
 from eyecli.synthesis.looks import Looks, draw_looks
 from eyecli.synthesis.portrait import load_portrait
+from eyecli.synthesis.provenance import require_empty, write_provenance
 
 LIMITS = {"subjects": (1, 999), "points": (1, 999), "stimulus_ms": (500, 60_000), "fps": (5, 120),
           "seed": (0, 2**32), "clock_offset_ms": (-2000, 2000)}  # fmt: skip
@@ -296,22 +296,13 @@ def write_gaze_videos(folder: Path, plan: GazeVideos, processes: int | None = No
         If the folder already holds something.
     """
     plan.check()
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise DataError(f"{folder} is not an empty folder", "name a new one")
+    require_empty(folder)
     folder.mkdir(parents=True, exist_ok=True)
     work = [(folder, number, plan) for number in range(1, plan.subjects + 1)]
     with closing(in_processes(write_video, work, processes or usable_cores())) as ended:
         for _ in track(work, "synthesize"):
             next(ended)
-    provenance = {
-        "synthetic": True,
-        "generator": __name__,
-        "version": eyecli.__version__,
-        "seed": plan.seed,
-        "parameters": plan.parameters(),
-    }
-    text = json.dumps(provenance, indent=2) + "\n"
-    (folder / "provenance.json").write_text(text, encoding="utf-8")
+    write_provenance(folder, __name__, plan.seed, plan.parameters())
 
 
 def _rounded(values: Any) -> Any:

@@ -112,7 +112,7 @@ def _raw(
 ) -> Raw:  # fmt: skip
     problems = [problem for one in found for problem in one.problems]
     dropped: Counter[str] = sum((Counter(one.dropped) for one in found), Counter())
-    said = ", ".join(f"{count} {reason}" for reason, count in sorted(dropped.items()))
+    said = in_words(dropped)
     table = [row for one in found for row in one.rows]
     if not table and not problems:
         raise DataError(
@@ -136,6 +136,11 @@ def _raw(
     )  # fmt: skip
 
 
+def in_words(dropped: Mapping[str, int]) -> str:
+    """Say how many frames each reason took."""
+    return ", ".join(f"{count} {reason}" for reason, count in sorted(dropped.items()))
+
+
 def way_out(dropped: Mapping[str, int]) -> str:
     """Say what to look at where nothing is left, by the reason that took most."""
     asked = {
@@ -153,10 +158,9 @@ def _warn(source: Source, recordings: Sequence[Recording], found: Sequence[Extra
     """Say which videos gave nothing, and which do not keep the time of their stimuli."""
     for recording, one in zip(recordings, found, strict=True):
         if one.facts and not one.rows:
-            reasons = ", ".join(f"{n} {reason}" for reason, n in sorted(one.dropped.items()))
             log.warning(
                 "%s gives no sample: %s; %s",
-                source.folder / recording.video, reasons, way_out(one.dropped),
+                source.folder / recording.video, in_words(one.dropped), way_out(one.dropped),
             )  # fmt: skip
     crowded = [r.video for r, one in zip(recordings, found, strict=True)
                if one.facts.get("several_faces")]  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from eyecli.data.arrays import ArrayWriter
 from eyecli.errors import DataError
 from eyecli.imaging.decode import decode_rgb
 from eyecli.imaging.face_mesh import still_finder
+from eyecli.sources.source import read_checked
 from eyecli.tasks.gaze.face_geometry import describe_face
 from eyecli.tasks.gaze.faces import (
     BLINK,
@@ -56,7 +56,7 @@ def extract_pictures(job: PictureJob) -> Extracted:
     with still_finder() as find:
         for path, name, digest, where, columns in job.pictures:
             try:
-                pixels = decode_rgb(_read(path, digest), f"{path} ({where})")
+                pixels = decode_rgb(read_checked(path, digest), f"{path} ({where})")
             except DataError as error:
                 found.problems.append(error.message)
                 continue
@@ -81,13 +81,3 @@ def extract_pictures(job: PictureJob) -> Extracted:
     writer.close()
     found.dropped.update(dropped)
     return found
-
-
-def _read(path: Path, digest: str) -> bytes:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror}") from error
-    if hashlib.sha256(content).hexdigest() != digest:
-        raise DataError(f"{path} changed since it was fetched")
-    return content

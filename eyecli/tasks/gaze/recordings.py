@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from eyecli.data.prepared import SESSIONS, Prepared, read_table
+from eyecli.data.prepared import SESSIONS, Prepared
 from eyecli.errors import DataError
 from eyecli.evaluation.bootstrap import mean_interval
 from eyecli.evaluation.findings import Metric
@@ -17,24 +17,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 KEY = ["subject", "session"]
-
-
-def read_sessions(prepared: Prepared) -> pd.DataFrame | None:
-    """Return the sessions of face videos; None for other data, which have no such table.
-
-    Raises
-    ------
-    DataError
-        If the table is damaged.
-    """
-    path = prepared.artifact.path / SESSIONS
-    if not path.is_file():
-        return None
-    import pandas as pd
-
-    table = read_table(path)
-    # A video of one frame has no rate; its blank would make text of all the others.
-    return table.assign(rate_hz=pd.to_numeric(table["rate_hz"], errors="coerce"))
 
 
 def sessions_of_rows(sessions: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:

@@ -25,7 +25,6 @@ from eyecli.tasks.gaze.fields import GAZE, IMAGES, TARGETS
 from eyecli.tasks.gaze.precision import NOTE, precision
 from eyecli.tasks.gaze.recordings import (
     KEY,
-    read_sessions,
     recording_metrics,
     recording_notes,
     sessions_of_rows,
@@ -105,7 +104,7 @@ def findings(
         The external data that the rows are of, if they are not of `prepared`.
     """
     data = on or prepared
-    sessions, screens = read_sessions(data), screens_of(data, table)
+    sessions, screens = data.sessions, screens_of(data, table)
     target = table[list(TRUTH)].to_numpy(float)
     predictions = {"model": table[list(PREDICTED)].to_numpy(float)}
     predictions |= baseline_predictions(table, prepared, split, on=on)
@@ -210,7 +209,7 @@ def _notes(
         )
     if sessions is not None:
         used = sessions_of_rows(sessions, table.drop_duplicates(KEY))
-        unknown = int((used["distance_cm"].astype(str) == "").sum())
+        unknown = int(used["distance_cm"].isna().sum())
         if unknown:
             notes.append(
                 f"The viewing distance of {unknown} of {len(used)} sessions is unknown "

@@ -10,7 +10,7 @@ import numpy as np
 
 from eyecli.data.prepared import Prepared
 from eyecli.metrics.gaze import angle_deg, azimuth_elevation_deg, euclidean, px_to_cm
-from eyecli.tasks.gaze.recordings import read_sessions, sessions_of_rows
+from eyecli.tasks.gaze.recordings import sessions_of_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,13 +63,13 @@ def screens_of(prepared: Prepared, table: pd.DataFrame) -> Screens:
     DataError
         If a session of face videos is not known.
     """
-    sessions = read_sessions(prepared)
+    sessions = prepared.sessions
     if sessions is None:
         return same_screen(prepared.setup, len(table))
     found = sessions_of_rows(sessions, table)
 
     def numbers(*columns: str) -> np.ndarray:
-        return found[list(columns)].apply(_numbers).to_numpy(float)
+        return found[list(columns)].to_numpy(float)
 
     distance = numbers("distance_cm")[:, 0]
     return Screens(
@@ -79,13 +79,6 @@ def screens_of(prepared: Prepared, table: pd.DataFrame) -> Screens:
         numbers("camera_x_cm", "camera_y_cm"),
         None if np.isnan(distance).any() else distance,
     )
-
-
-def _numbers(column: pd.Series) -> pd.Series:
-    """A column of numbers some of which are empty, which was read as text."""
-    import pandas as pd
-
-    return pd.to_numeric(column, errors="coerce")
 
 
 def same_screen(setup: Mapping[str, Any], rows: int) -> Screens:

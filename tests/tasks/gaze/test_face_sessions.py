@@ -119,6 +119,14 @@ def test_frames_are_timed_by_presentation(tmp_path: Path) -> None:
     assert index["time_ms"].tolist()[:4] == pytest.approx([500, 580, 600, 680])
 
 
+def test_the_rate_of_a_variable_frame_rate_is_its_mean(tmp_path: Path) -> None:
+    """Most frames are shown for 20 ms, but it takes two seconds to show 50."""
+    video = write_session(tmp_path / "data")
+    set_times(video, [20] * 30 + [70] * 20)
+    (row,) = sessions(prepared(tmp_path / "data")).to_dict("records")
+    assert row["rate_hz"] == pytest.approx(49 / 1.93, abs=0.01)
+
+
 def test_a_rotated_video_is_turned_upright(tmp_path: Path) -> None:
     """Filmed on its side, with the flag that says so."""
     straight = prepared(tmp_path_of(tmp_path, "a", frames(50)))

@@ -17,7 +17,6 @@ from eyecli.evaluation.findings import Findings, Metric
 from eyecli.evaluation.stage import EvaluateSettings
 from eyecli.metrics.gaze import euclidean
 from eyecli.tasks.gaze import reporting
-from eyecli.tasks.gaze.recordings import read_sessions
 from eyecli.tasks.gaze.reporting import Judged, baseline_predictions, findings, summarise
 from eyecli.tasks.gaze.screens import same_screen
 
@@ -278,7 +277,7 @@ def test_image_tables_have_none_of_it(prepared: Prepared, split: Split) -> None:
 
 def test_external_data_are_judged_by_their_own_sessions(faces: Prepared, tmp_path: Path) -> None:
     other = write_faces(faces, tmp_path / "other", ["q1", "q2", "q3"])
-    sessions = read_sessions(other)
+    sessions = other.sessions
     assert sessions is not None
     sessions[["screen_w_px", "screen_h_px"]] *= 2
     other = with_sessions(other, sessions)
@@ -294,7 +293,7 @@ def test_external_data_are_judged_by_their_own_sessions(faces: Prepared, tmp_pat
 
 
 def test_a_session_without_a_distance_is_counted_in_the_notes(faces: Prepared) -> None:
-    sessions = read_sessions(faces)
+    sessions = faces.sessions
     assert sessions is not None
     sessions["distance_cm"] = ["", *sessions["distance_cm"].astype(str)[1:]]
     found = judge(with_sessions(faces, sessions))

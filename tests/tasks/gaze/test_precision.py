@@ -11,14 +11,13 @@ from eyecli.data.prepared import Prepared
 from eyecli.evaluation.findings import Metric
 from eyecli.signals.quality import bcea, rms_s2s, std
 from eyecli.tasks.gaze.precision import precision
-from eyecli.tasks.gaze.recordings import read_sessions
 from eyecli.tasks.gaze.screens import gaze_positions, screens_of
 
 pytest_plugins = ["rendered_gaze"]
 
 
 def measured(faces: Prepared, table: pd.DataFrame) -> dict[str, Metric]:
-    sessions = read_sessions(faces)
+    sessions = faces.sessions
     assert sessions is not None
     gaze = table[["pred_x", "pred_y"]].to_numpy()
     found = precision("model", table, gaze, screens_of(faces, table), sessions)

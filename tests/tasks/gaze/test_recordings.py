@@ -8,7 +8,6 @@ from face_data import predictions, with_sessions
 
 from eyecli.data.prepared import Prepared
 from eyecli.tasks.gaze.recordings import (
-    read_sessions,
     recording_metrics,
     recording_notes,
     sessions_of_rows,
@@ -58,7 +57,7 @@ def test_sessions_follow_their_rows() -> None:
 
 
 def test_subjects_without_a_usable_frame_are_counted(faces: Prepared) -> None:
-    sessions = read_sessions(faces)
+    sessions = faces.sessions
     assert sessions is not None
     assert "no usable frame" not in " ".join(recording_notes(sessions, faces))
     more = pd.concat([sessions, sessions.iloc[:1].assign(subject="dan", kept=0)])
@@ -67,11 +66,24 @@ def test_subjects_without_a_usable_frame_are_counted(faces: Prepared) -> None:
 
 
 def test_other_data_have_no_sessions(prepared: Prepared, faces: Prepared) -> None:
-    assert read_sessions(prepared) is None
-    sessions = read_sessions(faces)
+    assert prepared.sessions is None
+    sessions = faces.sessions
     assert sessions is not None
     assert set(sessions["device"]) == {"tablet-11", "6"}, "names stay text"
     found = {m.metric for m in recording_metrics(sessions, predictions(faces))}
     assert found == {"data_loss_share", "effective_rate_hz"}
-    phones = read_sessions(with_sessions(faces, sessions[sessions["device"] == "6"]))
+    phones = with_sessions(faces, sessions[sessions["device"] == "6"]).sessions
     assert phones is not None and set(phones["device"]) == {"6"}, "alone too"
+
+
+def test_a_session_of_one_frame_has_no_rate_and_takes_none_from_the_others(
+    faces: Prepared,
+) -> None:
+    """Its blank makes text of the whole column when the table is read."""
+    sessions = faces.sessions
+    assert sessions is not None
+    alone = sessions.iloc[:1].assign(session="one frame", rate_hz=None, shown=0, kept=0)
+    read = with_sessions(faces, pd.concat([sessions, alone])).sessions
+    assert read is not None
+    judged = predictions(faces)
+    assert recording_metrics(read, judged) == recording_metrics(sessions, judged)

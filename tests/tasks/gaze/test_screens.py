@@ -11,7 +11,6 @@ from face_data import DEVICES, predictions, with_sessions
 
 from eyecli.data.prepared import Prepared
 from eyecli.errors import DataError
-from eyecli.tasks.gaze.recordings import read_sessions
 from eyecli.tasks.gaze.screens import error_units, gaze_positions, same_screen, screens_of
 
 pytest_plugins = ["rendered_gaze"]
@@ -106,7 +105,7 @@ def test_azimuth_and_elevation_are_those_of_etdqualitizer(faces: Prepared) -> No
 
 
 def test_one_session_without_a_distance_leaves_no_degrees(faces: Prepared) -> None:
-    sessions = read_sessions(faces)
+    sessions = faces.sessions
     assert sessions is not None
     sessions["distance_cm"] = sessions["distance_cm"].astype(object)
     sessions.loc[1, "distance_cm"] = ""
@@ -133,7 +132,7 @@ def test_some_rows_keep_their_screens(faces: Prepared) -> None:
 
 
 def test_the_order_of_the_sessions_changes_nothing(faces: Prepared) -> None:
-    sessions = read_sessions(faces)
+    sessions = faces.sessions
     assert sessions is not None
     table = predictions(faces)
     turned = with_sessions(faces, sessions.iloc[::-1])
@@ -152,7 +151,7 @@ def test_the_order_of_the_sessions_changes_nothing(faces: Prepared) -> None:
 def test_sessions_that_do_not_fit_are_refused(
     faces: Prepared, change: Callable[[pd.DataFrame], pd.DataFrame], said: str
 ) -> None:
-    sessions = read_sessions(faces)
+    sessions = faces.sessions
     assert sessions is not None
     with pytest.raises(DataError, match=said):
         screens_of(with_sessions(faces, change(sessions)), predictions(faces))
