@@ -21,8 +21,10 @@ from eyecli.sources.source import Source
 from eyecli.tasks.gaze.faces import (
     BLINK,
     CROPS,
+    LOST,
     NO_FACE,
     NO_STIMULUS,
+    OUTSIDE,
     SETTLING,
     SMALL_FACE,
     face_specs,
@@ -61,6 +63,13 @@ def extract_sessions(
             row |= {"subject": session.subject, "session": session.session,
                     "device": session.device, "orientation": session.orientation}  # fmt: skip
     _warn(source, recordings, found)
+    untold = sum(one.facts.get("lag_ms", 0) is None for one in found)
+    if untold and parse_clock_offset(settings.clock_offset_ms) is None:
+        log.warning(
+            "--clock-offset-ms auto: the lag of %d of %d sessions cannot be told, they are left "
+            "uncorrected",
+            untold, len(recordings),
+        )  # fmt: skip
     files = [[r.video, r.notes] for r, one in zip(recordings, found, strict=True) for _ in one.rows]
     sessions = [
         {**r.columns(), **one.facts}
@@ -146,12 +155,14 @@ def way_out(dropped: Mapping[str, int]) -> str:
     asked = {
         NO_FACE: "is the face upright, lit and in the picture?",
         SMALL_FACE: "sit nearer, or record in a higher resolution",
+        OUTSIDE: "keep the whole face in the picture",
         BLINK: "are the eyes open, and seen?",
         SETTLING: "are stimuli shown for longer than --settle-ms?",
         NO_STIMULUS: "are the times of the stimuli in ms since the video's first frame?",
     }
-    most = max(dropped, key=lambda reason: dropped[reason], default=NO_FACE)
-    return asked[most]
+    # Frames that settle are many in any recording.
+    blamed = {reason: n for reason, n in dropped.items() if reason in LOST} or dropped
+    return asked[max(blamed, key=lambda reason: blamed[reason], default=NO_FACE)]
 
 
 def _warn(source: Source, recordings: Sequence[Recording], found: Sequence[Extracted]) -> None:

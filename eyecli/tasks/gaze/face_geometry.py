@@ -77,6 +77,16 @@ def describe_face(points: np.ndarray) -> Face:
     return Face({"face": face, **squares}, min(widths.values()), openness, yaw, pitch, roll, gaze)
 
 
+def eye_outside(face: Face, width: int, height: int) -> bool:
+    """Whether an eye reaches out of the frame: the mesh places it there, but nobody saw it."""
+    for side in CORNERS:
+        eye = face.squares[side]
+        reach = eye.side / EYE_BOX / 2
+        if not (reach <= eye.x <= width - reach and reach <= eye.y <= height - reach):
+            return True
+    return False
+
+
 def head_pose(points: np.ndarray) -> tuple[float, float, float]:
     """Return yaw, pitch and roll in degrees, of the axes from eye to eye and forehead to chin.
 

@@ -13,8 +13,10 @@ from eyecli.tasks.gaze.fields import BOXES
 MIRRORED = ("right",)
 CROPS = ("face", "left", "right")
 # Why a frame is left out.
-NO_FACE, SMALL_FACE, BLINK = "no face", "small face", "blink"
+NO_FACE, SMALL_FACE, OUTSIDE, BLINK = "no face", "small face", "eye outside", "blink"
 SETTLING, NO_STIMULUS = "settling", "no stimulus"
+# Those of frames that could have been samples.
+LOST = (NO_FACE, SMALL_FACE, OUTSIDE, BLINK)
 # Below this width in pixels an eye shows nothing of where it looks.
 LEAST_EYE = 8.0
 # The eye aspect ratio of a closed eye is below this; that of an open one is about 0.3.

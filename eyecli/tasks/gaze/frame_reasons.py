@@ -4,15 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from eyecli.tasks.gaze.faces import (
-    BLINK,
-    CLOSED,
-    LEAST_EYE,
-    NO_FACE,
-    NO_STIMULUS,
-    SETTLING,
-    SMALL_FACE,
-)
+from eyecli.tasks.gaze.faces import CLOSED, LEAST_EYE, LOST, NO_STIMULUS, SETTLING
 from eyecli.tasks.gaze.session_file import Session
 
 # Eyes are closed below this share of the session's median openness, or of that around, since lids
@@ -42,6 +34,7 @@ def judge_frames(
     time_ms: np.ndarray,
     openness: np.ndarray,
     eye_px: np.ndarray,
+    outside: np.ndarray,
     session: Session,
     settle_ms: float,
 ) -> tuple[np.ndarray, list[str]]:
@@ -53,6 +46,8 @@ def judge_frames(
         (n,) by the clock of the stimuli.
     openness, eye_px
         (n,) NaN where there is no face.
+    outside
+        (n,) whether an eye reaches out of the frame.
     session
         Its stimuli.
     settle_ms
@@ -84,9 +79,10 @@ def judge_frames(
             since < settle_ms,
             ~seen,
             eye_px < LEAST_EYE,
+            outside,
             closed,
         ],
-        [NO_STIMULUS, SETTLING, NO_FACE, SMALL_FACE, BLINK],
+        [NO_STIMULUS, SETTLING, *LOST],
         "",
     )
     return shown.clip(0), reasons.tolist()

@@ -13,12 +13,13 @@ from eyecli.errors import DataError
 from eyecli.imaging.decode import decode_rgb
 from eyecli.imaging.face_mesh import still_finder
 from eyecli.sources.source import read_checked
-from eyecli.tasks.gaze.face_geometry import describe_face
+from eyecli.tasks.gaze.face_geometry import describe_face, eye_outside
 from eyecli.tasks.gaze.faces import (
     BLINK,
     CLOSED,
     LEAST_EYE,
     NO_FACE,
+    OUTSIDE,
     SMALL_FACE,
     crop_sizes,
     cut_face,
@@ -66,6 +67,8 @@ def extract_pictures(job: PictureJob) -> Extracted:
                 reason = NO_FACE
             elif face.eye_px < LEAST_EYE:
                 reason = SMALL_FACE
+            elif eye_outside(face, pixels.shape[1], pixels.shape[0]):
+                reason = OUTSIDE
             else:
                 reason = BLINK if face.openness < CLOSED else ""
             if face is None or reason:

@@ -14,13 +14,13 @@ from eyecli.errors import DataError
 from eyecli.imaging.face_mesh import face_counter, video_finder
 from eyecli.imaging.video import read_frames
 from eyecli.tasks.gaze.clock import estimate_lag
-from eyecli.tasks.gaze.face_geometry import describe_face
+from eyecli.tasks.gaze.face_geometry import describe_face, eye_outside
 from eyecli.tasks.gaze.faces import (
     BLINK,
+    LOST,
     NO_FACE,
     NO_STIMULUS,
     SETTLING,
-    SMALL_FACE,
     crop_sizes,
     cut_face,
     face_specs,
@@ -114,6 +114,7 @@ class _Track:
     time: list[float] = field(default_factory=list)
     place: list[int] = field(default_factory=list)
     eye_px: list[float] = field(default_factory=list)
+    outside: list[bool] = field(default_factory=list)
     openness: list[float] = field(default_factory=list)
     pose: list[tuple[float, float, float]] = field(default_factory=list)
     gaze: list[np.ndarray] = field(default_factory=list)
@@ -124,7 +125,11 @@ class _Track:
 
 def extract_video(job: VideoJob) -> Extracted:
     """Find the face in every frame of a video, and keep the frames that are samples."""
-    if sha256_file(job.video) != job.digest:
+    try:
+        same = sha256_file(job.video) == job.digest
+    except OSError as error:
+        return Extracted(job.folder, problems=[f"{job.video}: {error.strerror}"])
+    if not same:
         return Extracted(job.folder, problems=[f"{job.video} changed since it was fetched"])
     try:
         track = _follow(job)
@@ -150,6 +155,7 @@ def _follow(job: VideoJob) -> _Track:
             if points is None:
                 track.place.append(-1)
                 track.eye_px.append(np.nan)
+                track.outside.append(False)
                 track.openness.append(np.nan)
                 track.pose.append((np.nan,) * 3)
                 track.gaze.append(np.full(4, np.nan))
@@ -160,6 +166,7 @@ def _follow(job: VideoJob) -> _Track:
             face = describe_face(points)
             track.place.append(writer.rows)
             track.eye_px.append(face.eye_px)
+            track.outside.append(eye_outside(face, pixels.shape[1], pixels.shape[0]))
             track.openness.append(face.openness)
             track.pose.append((face.yaw, face.pitch, face.roll))
             track.gaze.append(face.gaze)
@@ -175,7 +182,12 @@ def _judge(job: VideoJob, track: _Track) -> Extracted:
     lag = estimate_lag(time[seen], np.array(track.gaze)[seen], session.stimuli)
     offset = offset_to_apply(job.clock_offset_ms, lag)
     shown, reasons = judge_frames(
-        time - offset, openness, np.array(track.eye_px), session, job.settle_ms
+        time - offset,
+        openness,
+        np.array(track.eye_px),
+        np.array(track.outside),
+        session,
+        job.settle_ms,
     )
     interval = float(np.median(np.diff(time))) if len(time) > 1 else 0.0
     kept = [i for i, reason in enumerate(reasons) if not reason]
@@ -188,12 +200,9 @@ def _judge(job: VideoJob, track: _Track) -> Extracted:
         "frames": len(time),
         # The mean: with a variable frame rate the median interval tells no rate.
         "rate_hz": round(1000 * (len(time) - 1) / float(time[-1]), 3) if time[-1] > 0 else None,
-        "shown": len(kept) + sum(dropped[reason] for reason in (NO_FACE, SMALL_FACE, BLINK)),
+        "shown": len(kept) + sum(dropped[reason] for reason in LOST),
         "kept": len(kept),
-        **{
-            reason.replace(" ", "_"): dropped[reason]
-            for reason in (NO_FACE, SMALL_FACE, BLINK, SETTLING, NO_STIMULUS)
-        },
+        **{reason.replace(" ", "_"): dropped[reason] for reason in (*LOST, SETTLING, NO_STIMULUS)},
         "several_faces": int(track.crowded),
         "lag_ms": None if lag is None else round(lag, 1),
         "clock_offset_ms": round(offset, 1),
@@ -217,7 +226,7 @@ def _judge(job: VideoJob, track: _Track) -> Extracted:
         [
             (job.name, f"{time[i] / 1000:.3f} s", reason)
             for i, reason in enumerate(reasons)
-            if reason in (NO_FACE, SMALL_FACE, BLINK)
+            if reason in LOST
         ],
     )  # fmt: skip
 

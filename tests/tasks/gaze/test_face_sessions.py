@@ -192,6 +192,24 @@ def test_others_in_the_picture_are_said(tmp_path: Path, caplog: pytest.LogCaptur
     assert any("show several people" in r.message for r in caplog.records)
 
 
+def test_an_eye_beyond_the_edge_is_no_sample(tmp_path: Path) -> None:
+    """The mesh guesses where it would be; the crop would be the frame's edge, repeated."""
+    cut = np.zeros_like(face())
+    cut[:, :360] = face()[:, 280:]
+    write_session(tmp_path / "data", pictures=[cut] * 50)
+    with pytest.raises(DataError, match="24 eye outside") as error:
+        prepared(tmp_path / "data")
+    assert "whole face in the picture" in str(error.value.hint)
+
+
+def test_auto_says_how_many_it_cannot_correct(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_session(tmp_path / "data")
+    prepared(tmp_path / "data", replace(ONE, clock_offset_ms="auto"))
+    assert any("1 of 1 sessions cannot be told" in r.message for r in caplog.records)
+
+
 def test_what_to_look_at_is_said_by_the_reason_that_took_most(tmp_path: Path) -> None:
     """Times in seconds: nothing is shown when the frames are."""
     stimuli = [{"start_ms": 0, "end_ms": 1, "x": 100, "y": 100},
@@ -338,3 +356,5 @@ def test_a_video_that_is_not_what_was_fetched_is_refused(tmp_path: Path) -> None
     job = VideoJob(video, "0" * 64, "p01.mp4", "p01", session, tmp_path / "crops", 64, 64, 500, 0)
     found = extract_video(job)
     assert found.rows == [] and found.problems == [f"{video} changed since it was fetched"]
+    gone = extract_video(replace(job, video=tmp_path / "gone.mp4"))
+    assert gone.problems == [f"{tmp_path / 'gone.mp4'}: No such file or directory"]

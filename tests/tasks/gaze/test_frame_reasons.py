@@ -14,10 +14,11 @@ SESSION = Session("p01", "1", "", "landscape", SCREEN, None, False, STIMULI)
 TIMES = np.arange(0, 2400, 50.0)
 OPEN = np.full(len(TIMES), 0.3)
 WIDE = np.full(len(TIMES), 40.0)
+INSIDE = np.zeros(len(TIMES), bool)
 
 
 def judged(openness: np.ndarray = OPEN, eyes: np.ndarray = WIDE, settle: float = 500) -> list[str]:
-    return judge_frames(TIMES, openness, eyes, SESSION, settle)[1]
+    return judge_frames(TIMES, openness, eyes, INSIDE, SESSION, settle)[1]
 
 
 def times_of(reasons: list[str], reason: str) -> list[float]:
@@ -25,7 +26,7 @@ def times_of(reasons: list[str], reason: str) -> list[float]:
 
 
 def test_frames_are_kept_while_a_stimulus_is_shown_and_the_eyes_have_settled() -> None:
-    shown, reasons = judge_frames(TIMES, OPEN, WIDE, SESSION, 500)
+    shown, reasons = judge_frames(TIMES, OPEN, WIDE, INSIDE, SESSION, 500)
     kept = [t for t, r in zip(TIMES, reasons, strict=True) if not r]
     assert kept == [*np.arange(600, 1100, 50), *np.arange(1700, 2200, 50)]
     assert set(shown[TIMES < 1100]) == {0} and set(shown[TIMES >= 1200]) == {1}
@@ -69,6 +70,11 @@ def test_no_face_and_small_faces_are_told_apart() -> None:
     reasons = judged(openness, eyes)
     assert times_of(reasons, "no face") == [900]
     assert times_of(reasons, "small face") == [1000]
+
+
+def test_an_eye_outside_the_picture_is_none() -> None:
+    reasons = judge_frames(TIMES, OPEN, WIDE, TIMES == 900, SESSION, 500)[1]
+    assert times_of(reasons, "eye outside") == [900]
 
 
 def test_a_video_without_any_face_gives_nothing() -> None:
