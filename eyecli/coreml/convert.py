@@ -7,7 +7,7 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -49,10 +49,40 @@ class Output:
     ----------
     scale, offset
         One number, or one for each channel.
+    unit
+        Of the output after this scaling (``cm``, ``mmHg``), or None if it has none.
+    classes
+        Names of the classes, in the order of the output's values, or empty.
     """
 
     scale: float | Sequence[float] = 1.0
     offset: float | Sequence[float] = 0.0
+    unit: str | None = None
+    classes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Form:
+    """What the package is like, apart from the function that it computes.
+
+    Attributes
+    ----------
+    target
+        The oldest system that has to run it, in coremltools' words: ``iOS16`` to ``iOS18``.
+    precision
+        Of tensors and weights, inputs and outputs included: ``fp16``, or ``fp32``, which the
+        Neural Engine does not take.
+    images
+        Pictures as inputs; otherwise tensors in pixel units.
+    labels
+        A classifier, which names the likeliest class itself (an operation that the Neural Engine
+        never takes); otherwise the names of classes are metadata.
+    """
+
+    target: str = "iOS16"
+    precision: Literal["fp16", "fp32"] = "fp16"
+    images: bool = True
+    labels: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,7 +105,7 @@ class Contract:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
-def convert(model: Any, contract: Contract, path: Path, target: str = "iOS16") -> Path:
+def convert(model: Any, contract: Contract, path: Path, form: Form = Form()) -> Path:
     """Convert a functional Keras model to a float16 ML Program with channels first.
 
     Images keep one cast each, from the float32 in which Core ML hands pixel buffers to a program;
@@ -89,8 +119,8 @@ def convert(model: Any, contract: Contract, path: Path, target: str = "iOS16") -
         Units and kinds of inputs and outputs.
     path
         The `.mlpackage` folder to make.
-    target
-        The oldest system that has to run it, in coremltools' words: ``iOS16`` to ``iOS18``.
+    form
+        Target, precision, kinds of inputs and outputs.
 
     Returns
     -------
@@ -104,8 +134,8 @@ def convert(model: Any, contract: Contract, path: Path, target: str = "iOS16") -
     UsageError
         For a deployment target that coremltools does not know, or a name that is not the model's.
     """
-    if target not in TARGETS:
-        raise UsageError(f"unknown deployment target {target}", suggest(target, TARGETS))
+    if form.target not in TARGETS:
+        raise UsageError(f"unknown deployment target {form.target}", suggest(form.target, TARGETS))
     inputs, outputs = named(model.input, model.inputs), named(model.output, model.outputs)
     _refuse_unknown(contract, inputs, outputs)
     import tensorflow as tf  # before coremltools, which looks for it
@@ -124,7 +154,7 @@ def convert(model: Any, contract: Contract, path: Path, target: str = "iOS16") -
                 outputs=[ct.TensorType(name=node, dtype=np.float16) for node in nodes],
                 convert_to="mlprogram",
                 compute_precision=ct.precision.FLOAT16,
-                minimum_deployment_target=getattr(ct.target, target),
+                minimum_deployment_target=getattr(ct.target, form.target),
                 skip_model_load=True,
             )
     except Exception as error:

@@ -80,7 +80,7 @@ def export_model(
 
     def build(folder: Path) -> Built:
         network = load_fold(model, partition)
-        from eyecli.coreml.convert import Contract, convert
+        from eyecli.coreml.convert import Contract, Form, convert
         from eyecli.coreml.parity import compare
 
         facts, setup = read_facts(model, partition), read_model(model).setup
@@ -92,7 +92,8 @@ def export_model(
         metadata |= {"refit_of": origin} if origin else {}
         contract = Contract(contract.inputs, contract.outputs, contract.description, metadata)
         with quiet_stderr():
-            package = convert(network, contract, folder / PACKAGE, settings.deployment_target)
+            form = Form(settings.deployment_target)
+            package = convert(network, contract, folder / PACKAGE, form)
         samples = _samples(prepared, split, partition, list(facts["names"]))
         differences = compare(network, package, contract, samples, half=True)
         scales = _scale_and_spread(network, contract, samples)

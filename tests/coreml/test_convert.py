@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from eyecli.ane.check import check
-from eyecli.coreml.convert import Contract, Input, Output, convert, fold
+from eyecli.coreml.convert import Contract, Form, Input, Output, convert, fold
 from eyecli.coreml.package import digest, read
 from eyecli.errors import EyecliError, UsageError
 
@@ -68,7 +68,7 @@ def test_same_bytes_twice_and_nothing_printed(
 
 def test_tensor_inputs_need_no_cast(small_model: Any, tmp_path: Path) -> None:
     contract = Contract({"pixels": Input("stem", 0.1, image=False)})
-    report = check(convert(small_model, contract, tmp_path / "m.mlpackage", "iOS17"))
+    report = check(convert(small_model, contract, tmp_path / "m.mlpackage", Form("iOS17")))
     assert report.eligible == 1.0
     assert "cast" not in report.histogram
     assert "transpose" not in report.histogram
@@ -143,7 +143,7 @@ def test_an_output_that_others_read_keeps_its_unit(gaze_model: Any) -> None:
 @pytest.mark.parametrize("target", ["iOS15", "iOS99"])
 def test_unknown_deployment_target(small_model: Any, tmp_path: Path, target: str) -> None:
     with pytest.raises(UsageError, match=target):
-        convert(small_model, Contract(), tmp_path / "m.mlpackage", target)
+        convert(small_model, Contract(), tmp_path / "m.mlpackage", Form(target))
 
 
 def test_what_coremltools_refuses_is_one_line(tmp_path: Path) -> None:
