@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Literal
 
 import typer
 
 from eyecli.cli.contract import Result, Shell, command, group, published
 from eyecli.cli.options import Reference
-from eyecli.coreml.stage import ExportSettings, export_head, export_model
+from eyecli.coreml.personal import Personal, require_one
+from eyecli.coreml.stage import (
+    ExportSettings,
+    check_settings,
+    export_head,
+    export_model,
+    parity_lines,
+)
 from eyecli.errors import UsageError
 from eyecli.tasks.base import load_task
 from eyecli.training.folds import find_model
 from eyecli.training.model import choose_fold
 from eyecli.training.refit import refit
 from eyecli.workspace.lineage import input_of
+from eyecli.workspace.references import resolve
 
 app = group("A model to a verified Core ML package.")
 
@@ -32,11 +41,23 @@ def coreml(
             "stay those of the cross-validated model.",
         ),
     ] = False,
+    head: Annotated[
+        list[str] | None,
+        typer.Option(help="A user's head to put into the package; repeat it for more users."),
+    ] = None,
+    combine: Annotated[
+        Literal["functions", "pipeline"],
+        typer.Option(
+            help="Heads as functions beside `main`, which share the model's weights (iOS18), or "
+            "one head as the second part of a pipeline."
+        ),
+    ] = "functions",
 ) -> Result:
     """Convert a model, or a user's head, to an .mlpackage and verify it on this machine.
 
     float16, uint8 images with the scaling folded in. The exported program is executed on
-    validation samples and compared with Keras; if it differs, nothing is published (exit code 4).
+    validation samples and compared with Keras; if it differs, or if the model gives nearly the
+    same answer to all samples so that no fault would show, nothing is published (exit code 4).
     """
     root = shell.open()
     artifact = find_model(root, model, also="head")
@@ -49,6 +70,14 @@ def coreml(
             settings.fold,
             "name one with --fold, or export one trained on all groups with --refit-all",
         )
+    if artifact.manifest.kind == "head" and (head or settings != ExportSettings()):
+        raise UsageError(
+            f"{artifact.ref} is a head: it is published as it is, no settings apply",
+            "leave them out, or export its model with --head",
+        )
+    heads = [_personal(root, reference) for reference in head or ()]
+    require_one(heads, combine)
+    check_settings(settings, bool(heads))
     if shell.dry_run:
         line = f"would export {artifact.ref}"
         return Result([line], {"model": artifact.ref})
@@ -60,11 +89,24 @@ def coreml(
         shell.say(f"trained on all groups: {artifact.ref}")
     prepared, split = input_of(root, artifact, "prepared"), input_of(root, artifact, "split")
     outcome = export_model(
-        root, task.module(task.exporting), artifact, prepared, split, settings, force=shell.force
-    )
-    summary = outcome.artifact.manifest.summary
-    shell.say(
-        f"parity: {summary['parity_samples']} samples, worst difference "
-        f"{summary['parity_worst_relative']:.2g} of an output's scale"
-    )
+        root, task.module(task.exporting), artifact, prepared, split, settings, heads,
+        combine, force=shell.force,
+    )  # fmt: skip
+    for line in parity_lines(outcome.artifact):
+        shell.say(line)
     return published(outcome)
+
+
+def _personal(root: Path, reference: str) -> Personal:
+    """Find a user's head, and how it is applied."""
+    from eyecli.calibration.head import apply_head, load_head
+    from eyecli.calibration.stage import PACKAGE
+
+    artifact = resolve(root, reference, "head")
+    stored = load_head(artifact.path)
+    return Personal(
+        artifact.manifest.name or "user",
+        artifact,
+        artifact.path / PACKAGE,
+        lambda base, embedding: apply_head(stored.head, base, embedding),
+    )

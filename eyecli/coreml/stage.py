@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import msgspec
-import numpy as np
 
-from eyecli.data.prepared import groups_and_parts, open_prepared, read_split
-from eyecli.errors import CheckError
+from eyecli.coreml.judgement import Precision, limit, refusal
+from eyecli.coreml.personal import Combination, Personal, add_heads, compare_heads
+from eyecli.errors import CheckError, UsageError
 from eyecli.settings import setting
 from eyecli.training.backend import quiet_stderr
 from eyecli.training.model import (
@@ -22,19 +23,20 @@ from eyecli.training.model import (
     read_facts,
     read_model,
 )
+from eyecli.workspace.manifest import read_json
 from eyecli.workspace.memo import Work
 from eyecli.workspace.stage import Built, Outcome, run_stage
 from eyecli.workspace.store import Artifact
 
+if TYPE_CHECKING:
+    from eyecli.coreml.parity import Agreement
+
 PACKAGE = "model.mlpackage"
 PARITY = "parity.json"
-SAMPLES = 32
-# Largest difference that may stay, as a share of an output's scale: rounding to float16 stays
-# below it, faults lie far above.
-TOLERANCE = 0.01
-# An output that varies less than this share of its scale over the samples proves nothing: every
-# fault would pass unseen.
-DISCRIMINATING = 0.1
+MEASURE = "measure.swift"
+# The Keras model whose function a rewrite has changed.
+RETRAIN = "rewritten.keras"
+PASSED = "passed"
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,32 @@ class ExportSettings:
     deployment_target: Literal["iOS16", "iOS17", "iOS18"] = setting(
         "iOS16", "Oldest system that has to run it."
     )
+    precision: Literal["fp16", "fp32"] = setting(
+        "fp16", "Of weights and arithmetic; the Neural Engine takes fp16 only."
+    )
+    compress: Literal["none", "palettize4", "palettize6", "palettize8", "int8"] = setting(
+        "none", "Store the weights as indices into look-up tables of 4 to 8 bits, or as integers."
+    )
+    inputs: Literal["image", "tensor"] = setting(
+        "image", "How pictures come in: as pixel buffers, or as arrays of values 0 to 255."
+    )
+    labels: Literal["metadata", "output"] = setting(
+        "metadata",
+        "Where class names go: into the metadata, or into an output as Vision wants it (its last "
+        "operation is not for the Neural Engine).",
+    )
+    ane_rewrite: bool = setting(
+        False, "Rewrite layers for the Neural Engine first; kept if parity holds."
+    )
+    allow_retrain: bool = setting(
+        False,
+        "With --ane-rewrite: also swish to ReLU, which changes the function; the rewritten Keras "
+        "model is stored for the training that this needs.",
+    )
+    parity_samples: int = setting(32, "Validation samples on which Core ML and Keras are compared.")
+    allow_parity_failure: bool = setting(
+        False, "Publish even if Core ML and Keras differ; the artifact says so."
+    )
 
 
 class Exporter(Protocol):
@@ -54,6 +82,26 @@ class Exporter(Protocol):
         """Return the units of inputs and outputs, description and metadata."""
 
 
+def check_settings(settings: ExportSettings, heads: bool = False) -> None:
+    """Refuse settings that do not go together, with or without users' heads.
+
+    Raises
+    ------
+    UsageError
+        Naming the flags.
+    """
+    if settings.parity_samples < 2:
+        raise UsageError(f"--parity-samples is {settings.parity_samples}, two are needed at least")
+    if settings.allow_retrain and not settings.ane_rewrite:
+        raise UsageError("--allow-retrain is for --ane-rewrite", "give both, or neither")
+    if heads and settings.precision == "fp32":
+        raise UsageError("users' heads are float16 models", "leave --precision fp32 out")
+    if settings.compress != "none" and settings.precision == "fp32":
+        raise UsageError(
+            f"--compress {settings.compress} is for float16 packages", "leave --precision fp32 out"
+        )
+
+
 def export_model(
     root: Path,
     exporter: Callable[[], Exporter],
@@ -61,138 +109,253 @@ def export_model(
     prepared: Artifact,
     split: Artifact,
     settings: ExportSettings,
+    heads: Sequence[Personal] = (),
+    combine: Combination = "functions",
     *,
     force: bool = False,
 ) -> Outcome:
     """Convert one fold and execute the result on validation samples beside Keras.
 
+    Parameters
+    ----------
+    root
+        The workspace.
+    exporter
+        Imports what the task supplies.
+    model, prepared, split
+        The model and the data it was trained on.
+    settings
+        The fold and what the package is to be like.
+    heads, combine
+        Users' heads to go into the package, and how.
+    force
+        As for `run_stage`.
+
     Raises
     ------
     UsageError
-        If there are several folds and none was named.
+        If there are several folds and none was named, or settings do not go together.
     CheckError
-        If the package does not compute what the Keras model computes: nothing is published.
+        If the package does not compute what the Keras model computes: nothing is published,
+        unless that was allowed.
     """
+    check_settings(settings, bool(heads))
     partition = choose_fold(model, settings.fold)
     params = asdict(settings) | {"fold": partition}
     inputs = {"model": model, "prepared": prepared, "split": split}
+    if heads:
+        params["combine"] = combine
+        inputs |= {f"head of {head.name}": head.artifact for head in heads}
     work = Work("export coreml", "coreml", model.manifest.task, None, params, inputs)
 
     def build(folder: Path) -> Built:
-        network = load_fold(model, partition)
-        from eyecli.coreml.convert import Contract, Form, convert
-        from eyecli.coreml.parity import compare
+        from eyecli.coreml.samples import validation_samples
 
+        network = load_fold(model, partition)
         facts, setup = read_facts(model, partition), read_model(model).setup
-        contract: Contract = exporter().contract(facts, setup)
+        contract = exporter().contract(facts, setup)
         digest = network_digest(model, partition)
-        metadata = {**contract.metadata, "model_digest": digest, "model": model.manifest.digest}
+        metadata = {
+            **contract.metadata,
+            "model": model.manifest.digest,
+            "model_digest": digest,
+            "prepared": prepared.manifest.digest,
+            "split": split.manifest.digest,
+        }
         # Figures of a model that was trained on all groups are those of another one.
         origin = model.manifest.summary.get("refit_of_digest")
         metadata |= {"refit_of": origin} if origin else {}
-        contract = Contract(contract.inputs, contract.outputs, contract.description, metadata)
-        with quiet_stderr():
-            form = Form(settings.deployment_target)
-            package = convert(network, contract, folder / PACKAGE, form)
-        samples = _samples(prepared, split, partition, list(facts["names"]))
-        differences = compare(network, package, contract, samples, half=True)
-        scales = _scale_and_spread(network, contract, samples)
-        parity = {
-            name: {
-                "max": difference.max,
-                "mean": difference.mean,
-                "scale": scale,
-                "relative": difference.max / scale if scale else float("inf"),
-                "discriminates": spread / scale if scale else 0.0,
-            }
-            for name, difference in differences.items()
-            for scale, spread in [scales[name]]
-        }
-        count = len(next(iter(samples.values())))
-        require_parity(parity)
-        content = {"samples": count, "tolerance": TOLERANCE, "arithmetic": "float16, emulated",
-                   "outputs": parity}  # fmt: skip
-        (folder / PARITY).write_bytes(msgspec.json.encode(content, order="deterministic") + b"\n")
-        worst = max(entry["relative"] for entry in parity.values())
-        return Built(
-            summary={"package": PACKAGE, "fold": partition, "parameters": network.count_params(),
-                     "parity_samples": count, "parity_worst_relative": worst,
-                     "model_digest": digest}
+        contract = replace(contract, metadata=metadata)
+        samples = validation_samples(
+            prepared, split, partition, list(facts["names"]), settings.parity_samples, network,
+            contract,
         )  # fmt: skip
+        made = make_package(folder, network, contract, samples, settings)
+        if heads:
+            _add_heads(folder, network, contract, samples, settings, heads, combine, made)
+        text = msgspec.json.format(msgspec.json.encode(made, order="deterministic"), indent=1)
+        (folder / PARITY).write_bytes(text + b"\n")
+        (folder / MEASURE).write_bytes((resources.files("eyecli.ane") / MEASURE).read_bytes())
+        return Built(
+            summary={
+                "package": PACKAGE,
+                "fold": partition,
+                "parameters": network.count_params(),
+                "parity_samples": made["samples"],
+                "parity_worst_relative": max(
+                    (e["relative"] for e in made["outputs"].values()), default=None
+                ),
+                "parity": made["verdict"],
+                "rewrites": made["rewrites"],
+                "model_digest": digest,
+            }
+        )
 
     return run_stage(root, work, build, force=force)
 
 
-def _samples(
-    prepared: Artifact, split: Artifact, partition: int, names: list[str]
-) -> dict[str, np.ndarray]:
-    """Validation samples of the fold, as stored; boxes are one pixel with channels."""
-    data, plan = open_prepared(prepared), read_split(split)
-    _, part = groups_and_parts(data, plan, partition)
-    rows = np.flatnonzero(part == "val")
-    if len(rows) < 2:
-        raise CheckError(
-            f"{split.ref}: fold {partition} has {len(rows)} validation samples, two are needed to "
-            "compare Core ML with Keras",
-            "nothing was published; train on more data",
-        )
-    rows = rows[np.linspace(0, len(rows) - 1, min(SAMPLES, len(rows))).astype(int)]
-    return {name: data.arrays.take(name, rows).astype(np.float32) for name in names}
-
-
-def _scale_and_spread(
-    network: Any, contract: Any, samples: dict[str, np.ndarray]
-) -> dict[str, tuple[float, float]]:
-    """Scale of every output, and its standard deviation over the samples.
-
-    The scale is that of the targets where the contract has one, else the root mean square.
-    """
-    import keras
-
-    feed = {}
-    for name, values in samples.items():
-        entry = contract.inputs.get(name)
-        feed[name] = values * entry.scale + entry.offset if entry else values
-    found = {}
-    for name, tensor in network(feed, training=False).items():
-        values = np.asarray(keras.ops.convert_to_numpy(tensor), np.float64)
-        spread = values.std(axis=0).ravel()
-        entry = contract.outputs.get(name)
-        if entry:
-            unit = np.asarray(entry.scale, np.float64)
-            found[name] = (float(unit.mean()), float((spread * unit).mean()))
-        else:
-            found[name] = (float(np.sqrt((values**2).mean())), float(spread.mean()))
-    return found
-
-
-def require_parity(parity: Mapping[str, Mapping[str, float]]) -> None:
-    """Refuse an export that differs from Keras, or a model on which none would show.
+def make_package(
+    folder: Path,
+    network: Any,
+    contract: Any,
+    samples: Mapping[str, Any],
+    settings: ExportSettings,
+) -> dict[str, Any]:
+    """Convert a Keras model to `model.mlpackage`, and compare.
 
     Parameters
     ----------
-    parity
-        Output to ``max``, ``relative`` (difference by scale) and ``discriminates``.
+    folder
+        Where it goes.
+    network, contract, samples
+        As for `eyecli.coreml.parity.compare`.
+    settings
+        All but the fold are used.
+
+    Returns
+    -------
+    dict
+        Figures and verdict, the content of `parity.json`.
 
     Raises
     ------
     CheckError
-        Naming the output and the figures.
+        If the package must not be published, and that was not allowed.
     """
-    for name, entry in parity.items():
-        if not entry["relative"] <= TOLERANCE:
-            raise CheckError(
-                f"Core ML and Keras differ on output {name}: at most {entry['max']:.4g}, which is "
-                f"{entry['relative']:.2g} of its scale ({TOLERANCE} is allowed)",
-                "nothing was published; retrain, or look for values beyond float16",
-            )
-        if entry["discriminates"] < DISCRIMINATING:
-            raise CheckError(
-                f"not discriminating: output {name} varies by {entry['discriminates']:.2g} of its "
-                f"scale over the validation samples ({DISCRIMINATING} is needed), so that parity "
-                "would prove nothing",
-                "nothing was published; train the model longer or on more data",
-            )
+    from eyecli.coreml.compress import LOSS, compress
+    from eyecli.coreml.convert import Form, convert
+
+    form = Form(
+        settings.deployment_target, settings.precision, settings.inputs == "image",
+        settings.labels == "output",
+    )  # fmt: skip
+    package = folder / PACKAGE
+
+    def converted(source: Any) -> None:
+        with quiet_stderr():
+            convert(source, contract, package, form)
+
+    expected, rewrites = network, []
+    if settings.ane_rewrite:
+        from eyecli.coreml.rewrite import rewrite
+
+        rewritten, rewrites = rewrite(network, settings.allow_retrain)
+        expected = rewritten if settings.allow_retrain else network
+        converted(rewritten)
+        content = _parity(expected, package, contract, samples, settings.precision)
+        if content["verdict"] == PASSED and settings.allow_retrain:
+            rewritten.save(folder / RETRAIN)
+        elif content["verdict"] != PASSED:
+            # Parity decides whether a rewrite may stay.
+            expected, rewrites = network, []
+            shutil.rmtree(package)
+    if not package.exists():
+        converted(network)
+        content = _parity(expected, package, contract, samples, settings.precision)
+    _require(content, settings)
+    if settings.compress != "none":
+        plain = package.rename(folder / "plain.mlpackage")
+        done = compress(plain, package, settings.compress)
+        shutil.rmtree(plain)
+        loss = LOSS[settings.compress]
+        small = _parity(expected, package, contract, samples, settings.precision, loss)
+        if content["verdict"] != PASSED:
+            small["verdict"] = content["verdict"]
+        content = small | {
+            "compression": {"scheme": settings.compress, **asdict(done)},
+            "before_compression": content["outputs"],
+        }
+        _require(content, settings)
+    content |= {"rewrites": rewrites}
+    return content
+
+
+def _add_heads(
+    folder: Path,
+    network: Any,
+    contract: Any,
+    samples: Mapping[str, Any],
+    settings: ExportSettings,
+    heads: Sequence[Personal],
+    combine: Combination,
+    made: dict[str, Any],
+) -> None:
+    """Put users' heads into the package, and their figures into what is known of it."""
+    from eyecli.coreml.compress import LOSS
+
+    add_heads(folder / PACKAGE, heads, combine)
+    found = compare_heads(network, folder / PACKAGE, contract, samples, heads, combine)
+    loss = LOSS.get(settings.compress)
+    made["heads"] = _figures(found, "fp16", loss)
+    if made["verdict"] == PASSED:
+        made["verdict"] = refusal(found, "fp16", loss) or PASSED
+    _require(made, settings)
+
+
+def _figures(
+    found: Mapping[str, Agreement], precision: Precision, loss: float | None
+) -> dict[str, Any]:
+    return {
+        name: {**asdict(entry), "relative": entry.relative, "limit": limit(entry, precision, loss)}
+        for name, entry in found.items()
+    }
+
+
+def _require(content: Mapping[str, Any], settings: ExportSettings) -> None:
+    if content["verdict"] != PASSED and not settings.allow_parity_failure:
+        raise CheckError(
+            content["verdict"],
+            "nothing was published; train longer or on more data, look for values beyond float16, "
+            "or keep it all the same with --allow-parity-failure",
+        )
+
+
+def _parity(
+    network: Any,
+    package: Path,
+    contract: Any,
+    samples: Mapping[str, Any],
+    precision: Precision,
+    loss: float | None = None,
+) -> dict[str, Any]:
+    """Execute a package beside Keras and judge it, as data."""
+    from eyecli.coreml.parity import compare
+
+    half = precision == "fp16"
+    outputs, verdict = {}, PASSED
+    try:
+        found = compare(network, package, contract, samples, half)
+    except CheckError as error:
+        verdict = str(error.message)
+    else:
+        outputs = _figures(found, precision, loss)
+        verdict = refusal(found, precision, loss) or PASSED
+    return {
+        "samples": len(next(iter(samples.values()))),
+        "arithmetic": "float16, emulated" if half else "float32",
+        "verdict": verdict,
+        "outputs": outputs,
+    }
+
+
+def parity_lines(package: Artifact) -> list[str]:
+    """Say how an exported model compared with Keras, a line an output."""
+    content = read_json(package.path / PARITY, dict[str, Any], "parity")
+    lines = []
+    for name, entry in [*content["outputs"].items(), *content.get("heads", {}).items()]:
+        classes = f", same class {entry['top1']:.1%}" if entry["top1"] is not None else ""
+        lines.append(
+            f"parity of {name} on {content['samples']} samples, {content['arithmetic']}: at most "
+            f"{entry['max']:.2g} {entry['unit']} ({entry['relative']:.1e} of its scale{classes})"
+        )
+    if "compression" in content:
+        done = content["compression"]
+        lines.append(f"{done['compressed']} weights in {done['scheme']}, {len(done['skipped'])} "
+                     "larger ones are not")  # fmt: skip
+    lines += [f"rewritten: {line}" for line in content["rewrites"]]
+    if content["verdict"] != PASSED:
+        lines.append(f"published although parity FAILED: {content['verdict']}")
+    return lines
 
 
 def export_head(root: Path, head: Artifact, *, force: bool = False) -> Outcome:

@@ -7,6 +7,7 @@ from typing import Any
 
 from eyecli.coreml.convert import Contract, Input, Output
 from eyecli.imaging.affine import OFFSET, SCALE
+from eyecli.tasks.gaze.about import ABOUT
 
 STEMS = {"left": "eye_stem_conv", "right": "eye_stem_conv", "face": "face_branch_stem_conv"}
 
@@ -27,10 +28,12 @@ def contract(facts: Mapping[str, Any], setup: Mapping[str, Any]) -> Contract:
             for name in facts["names"]
             if name in STEMS
         },
-        outputs={"gaze": Output(scale=facts["std"], offset=facts["mean"])},
+        outputs={"gaze": Output(facts["std"], facts["mean"], unit=setup["unit"])},
         description="Gaze estimation: where on the screen somebody looks, and an embedding for "
         "calibration.",
         metadata={
+            "intended_use": ABOUT.use,
+            "limits": " ".join(ABOUT.limits),
             "unit": setup["unit"],
             "mirrored_inputs": ",".join(n for n in setup["mirrored"] if n in facts["names"]),
             "inputs": "RGB crops, 0..255; box values as fractions of the frame",

@@ -1,0 +1,108 @@
+"""Smaller weights, by coremltools.optimize: look-up tables or 8-bit integers."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from eyecli.coreml import package, proto
+from eyecli.errors import EyecliError
+from eyecli.lazy import coremltools
+from eyecli.mlprogram import coreml_messages, operations
+
+Scheme = Literal["palettize4", "palettize6", "palettize8", "int8"]
+
+# How far the outputs may move from those of the Keras model, as a share of their scale: what was
+# seen on trained nets, with room to spare; a fault of the compression lies far above.
+LOSS: dict[str, float] = {"palettize8": 0.1, "int8": 0.1, "palettize6": 0.3, "palettize4": 1.0}
+# Weights of fewer values stay as they are: coremltools' own threshold.
+SMALL = 2048
+
+
+@dataclass(frozen=True)
+class Compressed:
+    """What became of the weights.
+
+    Attributes
+    ----------
+    compressed
+        How many weights are stored in the scheme.
+    skipped
+        Names of the weights of more than `SMALL` values that are not.
+    """
+
+    compressed: int
+    skipped: tuple[str, ...]
+
+
+def compress(source: Path, path: Path, scheme: Scheme) -> Compressed:
+    """Write a package again with compressed weights; the same package gives the same bytes.
+
+    Look-up tables are one a weight, by k-means with a fixed seed: the Neural Engine's own scheme.
+    Integers are symmetric, with a scale for each output channel.
+
+    Parameters
+    ----------
+    source
+        The `.mlpackage` folder to read.
+    path
+        The folder to make.
+    scheme
+        ``palettize4``, ``palettize6``, ``palettize8`` (bits of an index) or ``int8``.
+
+    Raises
+    ------
+    EyecliError
+        If coremltools refuses the package.
+    """
+    ct = coremltools()
+    import coremltools.optimize.coreml as optimize
+
+    if scheme == "int8":
+        config: Any = optimize.OpLinearQuantizerConfig(mode="linear_symmetric")
+        change = optimize.linear_quantize_weights
+    else:
+        config = optimize.OpPalettizerConfig(mode="kmeans", nbits=int(scheme[-1]))
+        change = optimize.palettize_weights
+    chatter = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(chatter), contextlib.redirect_stderr(chatter):
+            model = ct.models.MLModel(str(source), skip_model_load=True)
+            made = change(model, optimize.OptimizationConfig(global_config=config))
+    except Exception as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise EyecliError(
+            f"coremltools cannot compress the model to {scheme}: {reason}",
+            "leave --compress out, or see with --debug where it stopped",
+        ) from error
+    spec = made.get_spec()
+    weights = Path(made.weights_dir) / "weight.bin"
+    blob = weights.read_bytes() if weights.is_file() else None
+    package.write(path, proto.serialise(spec), blob)
+    return _count(spec)
+
+
+def _count(spec: Any) -> Compressed:
+    done, skipped = 0, []
+    for function in spec.mlProgram.functions.values():
+        for op in operations(function.block_specializations[function.opset]):
+            if op.type.startswith("constexpr_"):
+                done += 1
+            elif op.type == "const" and _values(op.outputs[0].type) > SMALL:
+                skipped.append(op.outputs[0].name)
+    return Compressed(done, tuple(skipped))
+
+
+def _values(value_type: Any) -> int:
+    """How many floating-point values a constant holds; other kinds count as none."""
+    tensor = value_type.tensorType
+    kinds = coreml_messages("MIL_pb2").DataType
+    if tensor.dataType not in (kinds.FLOAT16, kinds.FLOAT32):
+        return 0
+    total = 1
+    for size in tensor.dimensions:
+        total *= size.constant.size
+    return total
