@@ -96,8 +96,8 @@ def test_a_device_of_another_name_is_refused(package: Path, tmp_path: Path) -> N
 def test_swift_writes_the_fields_that_are_read() -> None:
     """It cannot be compiled here; its structures must at least have the names."""
     text = SWIFT.read_text()
-    fields = re.findall(r"let ([^\n]+)", "".join(re.findall(r"struct \w+: Encodable \{(.*?)\}", text,
-                                                            re.S)))  # fmt: skip
+    structures = re.findall(r"struct \w+: Encodable \{(.*?)\}", text, re.S)
+    fields = re.findall(r"let ([^\n]+)", "".join(structures))
     names = {n.strip("` ") for line in fields for n in re.findall(r"([\w`]+):", line)}
     assert names - {"String"} == {
         "output", "device", "function", "part", "operator", "cost", "os", "files", "operations",

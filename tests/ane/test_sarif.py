@@ -104,7 +104,7 @@ SCHEMA = thing(
 
 @pytest.fixture
 def log(tmp_path: Path) -> dict[str, Any]:
-    spec = model(conv((9, 9)), Step("lstm"), Step("nonsense"))
+    spec = model(conv((9, 9)), Step("linear"), Step("lstm"), Step("nonsense"))
     return to_sarif(
         check(save(tmp_path, describe(spec, "x", "FLOAT32", (1, 64)))), "made.mlpackage"
     )
@@ -138,11 +138,11 @@ def test_results_name_the_operation(log: dict[str, Any]) -> None:
     assert lstm["level"] == "error"
     assert lstm["message"]["text"].endswith("Fix: a convolution over time.")
     (place,) = lstm["locations"][0]["logicalLocations"]
-    assert place == {"name": "main_1_lstm", "fullyQualifiedName": "main/main_1_lstm",
+    assert place == {"name": "main_2_lstm", "fullyQualifiedName": "main/main_2_lstm",
                      "kind": "member"}  # fmt: skip
     levels = {r["ruleId"]: r["level"] for r in results}
     assert levels["V00"] == levels["D04"] == levels["L07"] == "warning"
-    assert levels["L17"] == "note"
+    assert levels["L03"] == "note"
     assert not any(r["properties"]["verdict"] == "eligible" for r in results)
     uri = lstm["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
     assert uri == "made.mlpackage/Data/com.apple.CoreML/model.mlmodel"

@@ -45,8 +45,8 @@ def test_every_chip_and_device_is_found() -> None:
     ("name", "hint"),
     [
         ("iPhon 12", "did you mean 'iPhone 12'?"),
-        ("h31", "did you mean 'h13'?"),
-        ("Pixel", "known: A12, A13, A14"),
+        ("M22", "did you mean 'M2'?"),
+        ("Pixel", "known: A12, A12X, A12Z, A13, A14"),
     ],
 )
 def test_what_is_not_known_gets_a_hint(name: str, hint: str) -> None:

@@ -160,7 +160,8 @@ RULES = (
          ("A/constraints", "B/types"), "export with float16 precision",
          operation=_float32),
     Rule("D02", "no casts but float16 and float32 or bool at the edge; no bfloat16, float64 or "
-         "strings", "ineligible", "medium", ("C/17-types", "C/4-types", "C/A-quantization", "B/types"),
+         "strings", "ineligible", "medium",
+         ("C/17-types", "C/4-types", "C/A-quantization", "B/types"),
          "float16 inputs and outputs, or images; keep indices out of the network",
          operation=_cast, graph=_foreign_features),
     Rule("D03", "constant operands are float16", "ineligible", "high", ("A/float32",),
