@@ -123,7 +123,7 @@ def _blockwise(data: Array, scale: Array, offset: Array | None) -> Array:
 
 def lut_to_sparse(arguments: Arguments) -> tuple[Array, Array]:
     """Look up the weights that are not zero; mask and weights, for `sparse_to_dense`."""
-    mask, lut, axis = arguments["indices_mask"], arguments["lut"], arguments.get("vector_axis")
+    mask, lut, axis = arguments["indices_mask"], arguments["lut"], arguments.get("vector_axis", 0)
     dense = _look_up(_dense(arguments["indices_nonzero_data"], mask), lut, axis)
     if lut.shape[-1] > 1:
         mask = np.repeat(mask, lut.shape[-1], axis=int(axis))

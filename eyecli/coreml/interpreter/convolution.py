@@ -52,7 +52,7 @@ def _dense(
     # A kernel of one pixel needs no copies.
     step = output[0] if math.prod(kernel) == 1 else max(COLUMN_BYTES // a_row, 1)
     for first in range(0, output[0], step):
-        part = view[(..., slice(first, first + step), *[slice(None)] * (rank - 1))]
+        part = np.moveaxis(np.moveaxis(view, -rank, 0)[first : first + step], 0, -rank)
         taken = part.shape[-rank]
         columns = part.reshape(len(x), groups, rows.shape[2], taken * inside)
         block = (rows @ columns).reshape(len(x), len(weight), taken, inside)
@@ -89,8 +89,8 @@ def _depthwise(
             reach = [o * d for o, d in zip(offset, dilations, strict=True)]
             rest = tuple(r % s for r, s in zip(reach, strides, strict=True))
             if rest not in images:
-                take = [slice(r, None, s) for r, s in zip(rest, strides, strict=True)]
-                images[rest] = x[(i, part, *take)].reshape(-1, 1, math.prod(pitch))
+                take = tuple(slice(r, None, s) for r, s in zip(rest, strides, strict=True))
+                images[rest] = x[i, part][(slice(None), *take)].reshape(-1, 1, math.prod(pitch))
             start = sum(r // s * step for r, s, step in zip(reach, strides, steps, strict=True))
             shifted = images[rest][:, :, start : start + flat]
             np.multiply(shifted, weight[part, :, k, None], out=term if k else total)
@@ -123,40 +123,42 @@ def conv_transpose(arguments: Arguments) -> Array:
     kernel, sizes = weight.shape[2:], x.shape[2:]
     extents = [(k - 1) * d + 1 for k, d in zip(kernel, dilations, strict=True)]
     full = [(n - 1) * s + e for n, s, e in zip(sizes, strides, extents, strict=True)]
-    mode = arguments["pad_type"]
-    if mode == "custom":
-        pad = [int(p) for p in arguments["pad"]]
-        before, after = pad[::2], pad[1::2]
-    else:
-        before, after = [0] * len(sizes), [0] * len(sizes)
-    output = [f - b - a for f, b, a in zip(full, before, after, strict=True)]
-    if mode in ("same", "same_lower"):
-        output = [n * s for n, s in zip(sizes, strides, strict=True)]
-    if "output_shape" in arguments:
-        output = [int(n) for n in arguments["output_shape"][2:]]
-    if mode in ("same", "same_lower"):
-        before = [pads[mode == "same_lower"] for pads in _halves(full, output)]
+    output = _transposed_output(full, sizes, arguments)
+    before = _cut_before(full, output, arguments)
+    ends = [b + n for b, n in zip(before, output, strict=True)]
     channels = weight.shape[1] * groups
-    total = np.zeros((len(x), channels, *map(max, full, map(int.__add__, before, output))), x.dtype)
+    total = np.zeros((len(x), channels, *map(max, full, ends)), np.float32)
     columns = x.reshape(len(x), groups, -1, math.prod(sizes))
     # (c, o / groups, *kernel) -> (kernel, group, o / groups, c / groups)
     taps = weight.reshape(groups, len(weight) // groups, weight.shape[1], -1).transpose(3, 0, 2, 1)
     for tap, offset in zip(taps, product(*map(range, kernel)), strict=True):
         starts = [o * d for o, d in zip(offset, dilations, strict=True)]
-        at = [
-            slice(b, b + (n - 1) * s + 1, s) for b, n, s in zip(starts, sizes, strides, strict=True)
-        ]
+        places = zip(starts, sizes, strides, strict=True)
+        at = [slice(first, first + (n - 1) * s + 1, s) for first, n, s in places]
         added = (tap @ columns).reshape(len(x), channels, *sizes)
         total[(slice(None), slice(None), *at)] += added
-    result = total[
-        (slice(None), slice(None), *(slice(b, b + n) for b, n in zip(before, output, strict=True)))
-    ]
+    result = total[(slice(None), slice(None), *map(slice, before, ends))]
     if "bias" in arguments:
         result = result + arguments["bias"].reshape(-1, *[1] * len(sizes))
     return result
 
 
-def _halves(full: Sequence[int], output: Sequence[int]) -> list[tuple[int, int]]:
-    """Split what `same` cuts off into the smaller and the larger half."""
-    cut = [max(f - o, 0) for f, o in zip(full, output, strict=True)]
-    return [(c // 2, c - c // 2) for c in cut]
+def _transposed_output(
+    full: Sequence[int], sizes: Sequence[int], arguments: Arguments
+) -> list[int]:
+    if "output_shape" in arguments:
+        return [int(n) for n in arguments["output_shape"][2:]]
+    if arguments["pad_type"] == "same":
+        return [n * int(s) for n, s in zip(sizes, arguments["strides"], strict=True)]
+    if arguments["pad_type"] == "custom":
+        pad = [int(p) for p in arguments["pad"]]
+        return [f - b - a for f, b, a in zip(full, pad[::2], pad[1::2], strict=True)]
+    return list(full)
+
+
+def _cut_before(full: Sequence[int], output: Sequence[int], arguments: Arguments) -> list[int]:
+    if arguments["pad_type"] == "same":
+        return [max(f - o, 0) // 2 for f, o in zip(full, output, strict=True)]
+    if arguments["pad_type"] == "custom":
+        return [int(p) for p in arguments["pad"][::2]]
+    return [0] * len(full)

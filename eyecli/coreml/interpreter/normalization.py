@@ -27,35 +27,15 @@ def batch_norm(arguments: Arguments) -> Array:
 def instance_norm(arguments: Arguments) -> Array:
     """Normalise each channel of each sample over its spatial axes."""
     x = arguments["x"]
-    result = _normalised(x, tuple(range(2, x.ndim)), arguments)
+    axes = tuple(range(2, x.ndim))
+    centred = x - x.mean(axis=axes, keepdims=True)
+    variance = np.square(centred).mean(axis=axes, keepdims=True)
+    result = np.asarray(centred / np.sqrt(variance + np.float32(arguments["epsilon"])))
     if "gamma" in arguments:
         result = result * _channels(arguments["gamma"], x.ndim)
     if "beta" in arguments:
         result = result + _channels(arguments["beta"], x.ndim)
     return result
-
-
-def layer_norm(arguments: Arguments) -> Array:
-    """Normalise over some axes; without `axes` over all of them.
-
-    coremltools' own value inference takes the shape for the axes where they are not given, and
-    divides in float64.
-    """
-    x = arguments["x"]
-    axes = [int(a) % x.ndim for a in arguments.get("axes", range(x.ndim))]
-    shape = [n if i in axes else 1 for i, n in enumerate(x.shape)]
-    result = _normalised(x, tuple(axes), arguments)
-    if "gamma" in arguments:
-        result = result * arguments["gamma"].reshape(shape)
-    if "beta" in arguments:
-        result = result + arguments["beta"].reshape(shape)
-    return result
-
-
-def _normalised(x: Array, axes: tuple[int, ...], arguments: Arguments) -> Array:
-    centred = x - x.mean(axis=axes, keepdims=True)
-    variance = np.square(centred).mean(axis=axes, keepdims=True)
-    return np.asarray(centred / np.sqrt(variance + np.float32(arguments["epsilon"])))
 
 
 def local_response_norm(arguments: Arguments) -> Array:

@@ -50,7 +50,6 @@ OPERATIONS: dict[str, Callable[[Arguments], Any]] = {
     "gru": recurrent.gru,
     "instance_norm": normalization.instance_norm,
     "l2_pool": pooling.l2_pool,
-    "layer_norm": normalization.layer_norm,
     "list_gather": lists.list_gather,
     "list_length": lists.list_length,
     "list_read": lists.list_read,

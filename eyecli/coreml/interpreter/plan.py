@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,16 +89,17 @@ def prepare(block: Any, half: bool, constants: Values, keep: Iterable[Any] = ())
             continue
         fixed, free = {}, {}
         for name, given in op.inputs.items():
-            if all(_constant(v, constants) for v in _flat(given)):
-                exact = name in EXACT
-                fixed[name] = [_value(v, constants, half, exact) for v in _flat(given)]
-                if not isinstance(given, tuple | list):
-                    (fixed[name],) = fixed[name]
+            rounded = half and name not in EXACT
+            known = {
+                v: _value(v, constants, rounded) for v in _flat(given) if _constant(v, constants)
+            }
+            if all(v in known for v in _flat(given)):
+                fixed[name] = _map(given, known)
             else:
                 free[name] = given
         blocks = [prepare(b, half, constants) for b in op.blocks]
         step = Step(op, fixed, free, blocks, ())
-        if free or blocks or op.op_type == "make_list":
+        if free or blocks:
             steps.append(step)
         else:
             constants.update(_run(step, {}, half))
@@ -116,18 +117,16 @@ def _flat(given: Any) -> Sequence[Any]:
     return given if isinstance(given, tuple | list) else [given]
 
 
-def _map(given: Any, change: Callable[[Any], Any]) -> Any:
-    return [change(v) for v in given] if isinstance(given, tuple | list) else change(given)
+def _map(given: Any, values: Mapping[Any, Any]) -> Any:
+    return [values[v] for v in given] if isinstance(given, tuple | list) else values[given]
 
 
 def _constant(var: Any, constants: Values) -> bool:
     return var in constants or (var.op is not None and var.op.op_type == "const")
 
 
-def _value(var: Any, constants: Values, half: bool, exact: bool = False) -> Any:
+def _value(var: Any, constants: Values, half: bool) -> Any:
     """Give a constant, rounded once however many operations share it."""
-    if exact:
-        return real(var.val, False)
     if var not in constants:
         constants[var] = real(var.val, half)
     return constants[var]
@@ -171,7 +170,7 @@ def execute(plan: Plan, values: Values) -> None:
 
 
 def _run(step: Step, values: Values, half: bool) -> Values:
-    given = {k: _map(v, lambda var: values[var]) for k, v in step.variables.items()}
+    given = {k: _map(v, values) for k, v in step.variables.items()}
     arguments = {**step.constants, **given}
     kind, name = step.op.op_type, step.op.name
     if kind in CONTROL:

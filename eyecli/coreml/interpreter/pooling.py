@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from functools import reduce
-from itertools import product
-from typing import Any
 
 import numpy as np
 
@@ -58,7 +54,7 @@ def _pads(arguments: Arguments) -> tuple[Pads, Pads]:
 
 
 def _reduce(
-    x: Array, arguments: Arguments, pads: Pads, extra: Pads, fill: float, join: Callable[..., Any]
+    x: Array, arguments: Arguments, pads: Pads, extra: Pads, fill: float, join: np.ufunc
 ) -> Array:
     """Reduce each window with a ufunc: as shifted copies, or whole where windows are large."""
     kernel = [int(k) for k in arguments["kernel_sizes"]]
@@ -67,6 +63,11 @@ def _reduce(
     view = windows(x, kernel, strides, [1] * len(kernel))
     output = view.shape[2 : 2 + len(kernel)]
     if math.prod(kernel) > math.prod(output):
-        return np.asarray(join.reduce(view, axis=tuple(range(-len(kernel), 0))))  # type: ignore[attr-defined]
-    shifts = (view[(..., *offset)] for offset in product(*map(range, kernel)))
-    return reduce(lambda total, shift: join(total, shift, out=total), shifts, next(shifts).copy())
+        return np.asarray(join.reduce(view, axis=tuple(range(-len(kernel), 0))))
+    # (*kernel, n, c, *output)
+    shifts = np.moveaxis(view, range(-len(kernel), 0), range(len(kernel)))
+    total, *others = (shifts[offset] for offset in np.ndindex(*kernel))
+    total = total.copy()
+    for shift in others:
+        join(total, shift, out=total)
+    return total

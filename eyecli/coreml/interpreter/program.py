@@ -182,7 +182,7 @@ class _Part:
 
     plan: Plan
     constants: Values
-    found: Mapping[str, Any]
+    found: dict[str, Any]
 
 
 def _prepare(block: Any, half: bool, also: Sequence[str]) -> _Part:
@@ -235,7 +235,7 @@ def _sample(parts: Sequence[_Part], given: dict[str, Any]) -> dict[str, Any]:
         for var in part.plan.inputs:
             values[var] = _input(var, given, part.plan.half)
         execute(part.plan, values)
-        wanted = {v.name: v for v in part.plan.outputs} | part.found
+        wanted = {**{v.name: v for v in part.plan.outputs}, **part.found}
         given |= {name: values[var] for name, var in wanted.items()}
     return given
 

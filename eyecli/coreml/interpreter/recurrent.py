@@ -73,10 +73,11 @@ def _lstm_direction(
     states = np.empty((len(inputs), *hidden.shape), np.float32)
     for t in range(len(inputs))[:: -1 if backwards else 1]:
         i, f, o, z = np.split(inputs[t] + hidden @ recurrent, 4, axis=-1)
-        z = squash(z)
+        cell = gate(f + peep_f * cell) * cell + gate(i + peep_i * cell) * squash(z)
+        # "Cell gate" in the description of the operation; coremltools' converter to neural
+        # networks hands it on as the limit of the cell state.
         if "clip" in arguments:
-            z = np.clip(z, -arguments["clip"], arguments["clip"])
-        cell = gate(f + peep_f * cell) * cell + gate(i + peep_i * cell) * z
+            cell = np.clip(cell, -arguments["clip"], arguments["clip"])
         hidden = gate(o + peep_o * cell) * shape(cell)
         states[t] = hidden
     return states, hidden, cell
