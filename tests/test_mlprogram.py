@@ -86,7 +86,7 @@ def test_every_part_is_looked_at(pipeline: Path) -> None:
     spec, save = change(pipeline)
     spec.pipeline.models[1].specificationVersion = 99
     save()
-    with pytest.raises(DataError, match="part 1 of .* version 99"):
+    with pytest.raises(DataError, match=r"part 1 of .* version 99"):
         read_coreml(pipeline)
     spec.pipeline.models[1].specificationVersion = 4
     save()

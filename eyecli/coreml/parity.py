@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from eyecli.coreml.convert import Contract, apply, named
-from eyecli.coreml.interpreter.program import before_activation, run
+from eyecli.coreml.contract import Contract, scaled
+from eyecli.coreml.graph import apply, named
+from eyecli.coreml.interpreter import before_activation, run
 from eyecli.coreml.judgement import LOGITS
 from eyecli.coreml.logits import logits_model
 from eyecli.errors import CheckError, DataError
@@ -123,13 +124,12 @@ def reference(
 
     classes = [name for name, entry in contract.outputs.items() if entry.classes]
     network = logits_model(model, classes) if classes else model
-    feed = {
-        k: _scaled(np.asarray(v, np.float32), contract.inputs.get(k)) for k, v in samples.items()
-    }
+    kinds = {name: tensor.dtype for name, tensor in named(model.input, model.inputs).items()}
+    feed = {k: scaled(np.asarray(v, kinds[k]), contract.inputs.get(k)) for k, v in samples.items()}
     found = {}
     for name, values in apply(network, feed).items():
         array = keras.ops.convert_to_numpy(values).astype(np.float64)
-        found[name] = array if name in classes else _scaled(array, contract.outputs.get(name))
+        found[name] = array if name in classes else scaled(array, contract.outputs.get(name))
     return found
 
 
@@ -176,10 +176,3 @@ def _place(path: Path, name: str, contract: Contract) -> str:
     if entry is None or not entry.classes:
         return name
     return before_activation(path, name) or name
-
-
-def _scaled(values: Array, unit: Any) -> Array:
-    """Apply the scaling of a contract's entry on the last axis."""
-    if unit is None:
-        return values
-    return (values * np.asarray(unit.scale) + np.asarray(unit.offset)).astype(values.dtype)
