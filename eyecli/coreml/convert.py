@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from eyecli.coreml import package, proto, volumes
+from eyecli.coreml import package, passes, proto, volumes
 from eyecli.coreml.contract import Contract, Form, Input, Output, scaled
 from eyecli.coreml.folding import fold
 from eyecli.coreml.graph import apply, functional, named
@@ -117,6 +117,7 @@ def _options(ct: Any, form: Form, contract: Contract, nodes: Mapping[str, str]) 
         "compute_precision": ct.precision.FLOAT16 if half else ct.precision.FLOAT32,
         "minimum_deployment_target": getattr(ct.target, form.target),
         "skip_model_load": True,
+        "pass_pipeline": passes.pipeline(ct, form.labels),
     }
     if not form.labels:
         return options

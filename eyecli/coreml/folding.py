@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from eyecli.coreml.contract import Contract, Input, Output, changes
-from eyecli.coreml.graph import every_layer, named
+from eyecli.coreml.graph import every_layer, fresh_inputs, like, named
 from eyecli.errors import EyecliError
 
 FOLDABLE = ("Dense", "Conv1D", "Conv2D", "Conv3D")
@@ -42,8 +42,9 @@ def fold(model: Any, contract: Contract, half: bool = True) -> tuple[Any, Contra
     """
     import keras
 
-    # Structure, names and sharing come from the configuration.
-    copy = keras.models.clone_model(model)
+    # Structure, names and sharing come from the configuration; the copy is not compiled.
+    bare = keras.Model(model.input, model.output, name=model.name)
+    copy = keras.models.clone_model(bare, like(model.input, fresh_inputs(model)))
     copy.set_weights(model.get_weights())
     inputs, outputs = dict(contract.inputs), dict(contract.outputs)
     stems: dict[str, list[str]] = {}

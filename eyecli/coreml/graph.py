@@ -21,7 +21,7 @@ def functional(model: Any) -> Any:
     if isinstance(model, keras.Sequential):
         if not model.built or not model.inputs:
             raise EyecliError(f"{model.name} has no input shape", "start it with keras.Input")
-        return keras.Model(model.inputs, model.outputs, name=model.name)
+        return keras.Model(model.inputs[0], model.outputs[0], name=model.name)
     if not hasattr(model, "_nodes_by_depth"):
         raise EyecliError(
             f"{model.name} is a {type(model).__name__}, which has no graph of layers",
@@ -46,11 +46,28 @@ def named(structure: Any, tensors: Sequence[Any]) -> dict[str, Any]:
     return found
 
 
+def like(structure: Any, tensors: Mapping[str, Any]) -> Any:
+    """Arrange what `named` named as a model's ``input`` or ``output`` is: dict, list or single."""
+    if isinstance(structure, dict):
+        return dict(tensors)
+    values = list(tensors.values())
+    return values if isinstance(structure, list | tuple) else values[0]
+
+
+def fresh_inputs(model: Any) -> dict[str, Any]:
+    """Make inputs like those of a model, layers of the same names, for another one."""
+    import keras
+
+    return {
+        name: keras.Input(t.shape[1:], dtype=t.dtype, name=t._keras_history.operation.name)
+        for name, t in named(model.input, model.inputs).items()
+    }
+
+
 def apply(model: Any, feed: Mapping[str, Any]) -> dict[str, Any]:
     """Call a Keras model with its inputs by the names of `named`, and name its outputs so too."""
-    ordered = [feed[name] for name in named(model.input, model.inputs)]
-    single = ordered[0] if len(ordered) == 1 else ordered
-    result = model(dict(feed) if isinstance(model.input, dict) else single, training=False)
+    tensors = {name: feed[name] for name in named(model.input, model.inputs)}
+    result = model(like(model.input, tensors), training=False)
     if isinstance(result, dict):
         return result
     values = result if isinstance(result, list | tuple) else [result]
@@ -65,7 +82,9 @@ def every_layer(model: Any) -> Iterator[Any]:
         yield layer
         waiting.extend(getattr(layer, "layers", ()))
         waiting.extend(
-            inner for k in ("layer", "forward_layer") if (inner := getattr(layer, k, None))
+            inner
+            for wrapped in ("layer", "forward_layer", "backward_layer")
+            if (inner := getattr(layer, wrapped, None)) is not None
         )
 
 

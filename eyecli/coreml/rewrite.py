@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from eyecli.coreml.graph import every_layer, functional, named, walk
+from eyecli.coreml.graph import every_layer, fresh_inputs, functional, like, named, walk
 
 # Kernels beyond these leave the Neural Engine, see research/gaze-and-ane.md 4.2, C02 and P03.
 KERNEL_HEIGHT, KERNEL_WIDTH = 29, 13
@@ -88,10 +88,7 @@ def rewrite(model: Any, allow_retrain: bool = False) -> tuple[Any, list[str]]:
     inputs, outputs = named(model.input, model.inputs), named(model.output, model.outputs)
     last = [t._keras_history.operation for t in model.outputs]
     work = _Work(allow_retrain, {operation.name: id(operation) for operation in last})
-    made = {
-        n: keras.Input(t.shape[1:], dtype=t.dtype, name=t._keras_history.operation.name)
-        for n, t in inputs.items()
-    }
+    made = fresh_inputs(model)
     work.names |= {t._keras_history.operation.name for t in model.inputs}
     by_id = {id(t): made[n] for n, t in inputs.items()}
     views = walk(
@@ -105,9 +102,7 @@ def rewrite(model: Any, allow_retrain: bool = False) -> tuple[Any, list[str]]:
         for name, tensor in finished.items():
             if tensor._keras_history.operation.name != name:
                 finished[name] = keras.layers.Identity(name=name)(tensor)
-    rewritten = keras.Model(
-        _like(model.input, made), _like(model.output, finished), name=model.name
-    )
+    rewritten = keras.Model(like(model.input, made), like(model.output, finished), name=model.name)
     before, after = (_count(m) for m in (model, rewritten))
     if after < before:
         work.changes.append(f"{before - after} of {before} layers that only reshape fell away")
@@ -116,14 +111,6 @@ def rewrite(model: Any, allow_retrain: bool = False) -> tuple[Any, list[str]]:
             f"kept: {work.kept_soft} swish activations; ReLU in their place needs a new training"
         )
     return rewritten, work.changes
-
-
-def _like(structure: Any, tensors: dict[str, Any]) -> Any:
-    """Arrange tensors as the inputs or outputs of the old model were."""
-    if isinstance(structure, dict):
-        return tensors
-    values = list(tensors.values())
-    return values if isinstance(structure, list | tuple) else values[0]
 
 
 def _count(model: Any) -> int:
@@ -240,12 +227,13 @@ def _dense(work: _Work, node: Any, views: Sequence[_View]) -> _View | None:
     import keras
 
     layer, view = node.operation, views[0]
-    if len(view.shape) != 1 or not view.in_order:
+    if len(view.shape) not in (1, 3) or not view.in_order:
         return None
-    x = view.base if len(view.base.shape) == 4 else _pixel(view)
+    each = len(view.shape) == 3  # on every pixel
+    x = _real(view) if each else view.base if len(view.base.shape) == 4 else _pixel(view)
     if x is None:
         return None
-    height, width, channels = x.shape[1:]
+    height, width, channels = (1, 1, x.shape[-1]) if each else x.shape[1:]
     if height > KERNEL_HEIGHT or width > KERNEL_WIDTH:
         _changed(work, layer, f"kept, a kernel of {height} x {width} would be too large")
         return None
@@ -263,7 +251,7 @@ def _dense(work: _Work, node: Any, views: Sequence[_View]) -> _View | None:
 
     weights = [kernel.reshape(height, width, channels, -1), *bias]
     result = _use(work, (id(layer), height, width), make, weights, x)
-    return _View(result, (0, 1, 2), (layer.units,))
+    return _View(result, (0, 1, 2), tuple(node.outputs[0].shape[1:]))
 
 
 def pooling_steps(height: int, width: int) -> list[tuple[int, int]] | None:
