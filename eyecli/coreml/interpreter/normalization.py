@@ -1,0 +1,79 @@
+"""Normalisations, with their statistics in float32."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from eyecli.coreml.interpreter.windows import Arguments, Array
+from eyecli.errors import CheckError
+
+
+def _channels(values: Array, rank: int) -> Array:
+    return values.reshape(-1, *[1] * (rank - 2))
+
+
+def batch_norm(arguments: Arguments) -> Array:
+    """Scale and shift each channel by statistics of the training."""
+    x = arguments["x"]
+    scale = 1 / np.sqrt(arguments["variance"] + np.float32(arguments["epsilon"]))
+    if "gamma" in arguments:
+        scale = scale * arguments["gamma"]
+    shift = -arguments["mean"] * scale
+    if "beta" in arguments:
+        shift = shift + arguments["beta"]
+    return np.asarray(x * _channels(scale, x.ndim) + _channels(shift, x.ndim))
+
+
+def instance_norm(arguments: Arguments) -> Array:
+    """Normalise each channel of each sample over its spatial axes."""
+    x = arguments["x"]
+    result = _normalised(x, tuple(range(2, x.ndim)), arguments)
+    if "gamma" in arguments:
+        result = result * _channels(arguments["gamma"], x.ndim)
+    if "beta" in arguments:
+        result = result + _channels(arguments["beta"], x.ndim)
+    return result
+
+
+def layer_norm(arguments: Arguments) -> Array:
+    """Normalise over some axes; without `axes` over all of them.
+
+    coremltools' own value inference takes the shape for the axes where they are not given, and
+    divides in float64.
+    """
+    x = arguments["x"]
+    axes = [int(a) % x.ndim for a in arguments.get("axes", range(x.ndim))]
+    shape = [n if i in axes else 1 for i, n in enumerate(x.shape)]
+    result = _normalised(x, tuple(axes), arguments)
+    if "gamma" in arguments:
+        result = result * arguments["gamma"].reshape(shape)
+    if "beta" in arguments:
+        result = result + arguments["beta"].reshape(shape)
+    return result
+
+
+def _normalised(x: Array, axes: tuple[int, ...], arguments: Arguments) -> Array:
+    centred = x - x.mean(axis=axes, keepdims=True)
+    variance = np.square(centred).mean(axis=axes, keepdims=True)
+    return np.asarray(centred / np.sqrt(variance + np.float32(arguments["epsilon"])))
+
+
+def local_response_norm(arguments: Arguments) -> Array:
+    """Divide by a power of the mean square of the neighbouring channels.
+
+    ``x / (k + alpha / size * sum of squares) ** beta`` (coremltools, MIL operations,
+    local_response_norm).
+
+    Raises
+    ------
+    CheckError
+        If `size` is even: which side has one channel more is not documented.
+    """
+    x, size = arguments["x"], int(arguments["size"])
+    if size % 2 == 0:
+        raise CheckError(f"parity cannot execute a local_response_norm of the even size {size}")
+    squares = np.zeros((x.shape[0], x.shape[1] + size - 1, *x.shape[2:]), np.float32)
+    squares[:, size // 2 : size // 2 + x.shape[1]] = np.square(x)
+    near = sum(squares[:, i : i + x.shape[1]] for i in range(size))
+    base = np.float32(arguments["k"]) + np.float32(arguments["alpha"]) / size * near
+    return np.asarray(x / base ** np.float32(arguments["beta"]))

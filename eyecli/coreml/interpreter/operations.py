@@ -1,0 +1,92 @@
+"""Which function executes which operation of MIL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from eyecli.coreml.interpreter import (
+    compressed,
+    convolution,
+    lists,
+    normalization,
+    pointwise,
+    pooling,
+    rearranging,
+    recurrent,
+    resizing,
+)
+from eyecli.coreml.interpreter.inferred import INFERRED
+from eyecli.coreml.interpreter.windows import Arguments
+
+OPERATIONS: dict[str, Callable[[Arguments], Any]] = {
+    "avg_pool": pooling.avg_pool,
+    "band_part": rearranging.band_part,
+    "batch_norm": normalization.batch_norm,
+    "batch_to_space": rearranging.batch_to_space,
+    "cast": pointwise.cast,
+    "clamped_relu": pointwise.clamped_relu,
+    "classify": lists.classify,
+    "concat": rearranging.concat,
+    "constexpr_affine_dequantize": compressed.affine_dequantize,
+    "constexpr_blockwise_shift_scale": compressed.blockwise_shift_scale,
+    "constexpr_cast": compressed.cast,
+    "constexpr_lut_to_dense": compressed.lut_to_dense,
+    "constexpr_lut_to_sparse": compressed.lut_to_sparse,
+    "constexpr_sparse_blockwise_shift_scale": compressed.sparse_blockwise_shift_scale,
+    "constexpr_sparse_to_dense": compressed.sparse_to_dense,
+    "conv": convolution.conv,
+    "conv_transpose": convolution.conv_transpose,
+    "coreml_update_state": lists.update_state,
+    "crop": resizing.crop,
+    "cumsum": rearranging.cumsum,
+    "depth_to_space": rearranging.depth_to_space,
+    "dequantize": compressed.dequantize,
+    "erf": pointwise.erf,
+    "fill": rearranging.fill,
+    "fill_like": rearranging.fill_like,
+    "gather_nd": rearranging.gather_nd,
+    "gelu": pointwise.gelu,
+    "gru": recurrent.gru,
+    "instance_norm": normalization.instance_norm,
+    "l2_pool": pooling.l2_pool,
+    "layer_norm": normalization.layer_norm,
+    "list_gather": lists.list_gather,
+    "list_length": lists.list_length,
+    "list_read": lists.list_read,
+    "list_scatter": lists.list_scatter,
+    "list_write": lists.list_write,
+    "local_response_norm": normalization.local_response_norm,
+    "lstm": recurrent.lstm,
+    "make_list": lists.make_list,
+    "max_pool": pooling.max_pool,
+    "one_hot": rearranging.one_hot,
+    "pixel_shuffle": rearranging.pixel_shuffle,
+    "pixel_unshuffle": rearranging.pixel_unshuffle,
+    "quantize": compressed.quantize,
+    "range_1d": rearranging.range_1d,
+    "read_state": lists.read_state,
+    "reshape": rearranging.reshape,
+    "reshape_like": rearranging.reshape_like,
+    "resize": resizing.resize,
+    "resize_bilinear": resizing.resize_bilinear,
+    "resize_nearest_neighbor": resizing.resize_nearest_neighbor,
+    "reverse_sequence": rearranging.reverse_sequence,
+    "rnn": recurrent.rnn,
+    "scatter": rearranging.scatter,
+    "scatter_along_axis": rearranging.scatter_along_axis,
+    "scatter_nd": rearranging.scatter_nd,
+    "silu": pointwise.silu,
+    "slice_by_index": rearranging.slice_by_index,
+    "sliding_windows": rearranging.sliding_windows,
+    "softplus_parametric": pointwise.softplus_parametric,
+    "space_to_batch": rearranging.space_to_batch,
+    "space_to_depth": rearranging.space_to_depth,
+    "squeeze": rearranging.squeeze,
+    "thresholded_relu": pointwise.thresholded_relu,
+    "upsample_bilinear": resizing.upsample_bilinear,
+    "upsample_nearest_neighbor": resizing.upsample_nearest_neighbor,
+}
+# Executed by `plan`, which knows blocks and constants.
+CONTROL = frozenset({"cond", "const", "while_loop"})
+EXECUTABLE = frozenset(OPERATIONS) | INFERRED | CONTROL

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from ane_programs import Step, describe, model, save, write
+from shell import Done
+
+from eyecli.ane.measured import file_hashes
+from eyecli.mlprogram import coreml_messages
+
+Run = Callable[..., Done]
+SHAPE = (1, 64, 8, 32)
+CONV = Step("conv", {"x": SHAPE}, {"weight": (64, 64, 3, 3)}, output=SHAPE)
+CAST = Step("cast", {"x": SHAPE}, output=SHAPE, dtype="FLOAT32")
+
+
+def package(folder: Path, *steps: Step, **functions: list[Step]) -> Path:
+    return write(folder / "made", *(steps or (CONV,)), **functions)
+
+
+@pytest.mark.parametrize(
+    ("steps", "code", "strict"),
+    [
+        ([CONV], 0, 0),
+        ([CONV, CAST], 0, 4),
+        ([CONV, Step("nonsense")], 0, 4),
+        ([CONV, Step("lstm")], 4, 4),
+    ],
+)
+def test_exit_codes_and_a_report_whatever_the_verdict(
+    eyecli: Run, tmp_path: Path, steps: list[Step], code: int, strict: int
+) -> None:
+    path = package(tmp_path, *steps)
+    done = eyecli("check-ane", path)
+    assert done.code == code
+    assert done.out.startswith("ane/any/made@v1")
+    assert eyecli("check-ane", path, "--strict").code == strict
+    shown = json.loads(eyecli("check-ane", path, "--json").out)
+    assert shown["cached"]
+    assert {p.name for p in Path(shown["path"]).iterdir()} >= {"ane.json", "ane.md"}
+
+
+def test_a_flaw_of_the_whole_function_is_refused_too(eyecli: Run, tmp_path: Path) -> None:
+    path = save(tmp_path / "made", describe(model(CONV), "word", "string"))
+    assert eyecli("check-ane", path).code == 4
+
+
+def test_the_table_says_what_to_do(eyecli: Run, tmp_path: Path) -> None:
+    done = eyecli("check-ane", package(tmp_path, CONV, Step("lstm")))
+    for words in ("a convolution over time", "V03", "medium", "static, h13", "weights:"):
+        assert words in done.err, words
+    assert "will run on" not in done.err
+    quiet = eyecli("check-ane", package(tmp_path / "b", CONV, Step("lstm")), "--quiet")
+    assert quiet.err == ""
+
+
+def test_json_is_the_manifest(eyecli: Run, tmp_path: Path) -> None:
+    done = eyecli("check-ane", package(tmp_path, CONV, user=[CONV]), "--json", "--chip", "A14")
+    summary = json.loads(done.out)["summary"]
+    assert summary["target"] == "A14 (h13, an assumption from names, low confidence)"
+    assert (summary["basis"], summary["worst"]) == ("static", "eligible")
+    assert summary["eligible"] == summary["eligible_flops"] == 1.0
+    assert summary["segments"] == 2
+    report = json.loads((Path(json.loads(done.out)["path"]) / "ane.json").read_text())
+    assert [g["function"] for g in report["graphs"]] == ["main", "user"]
+
+
+def test_the_chip_decides(eyecli: Run, tmp_path: Path) -> None:
+    wide = Step("conv", {"x": SHAPE}, {"weight": (64, 64, 1, 15)}, output=SHAPE)
+    path = package(tmp_path, wide)
+    assert eyecli("check-ane", path).code == 4
+    assert eyecli("check-ane", path, "--chip", "MacBook Air M2").code == 0
+    refused = eyecli("check-ane", path, "--chip", "iPhon 12")
+    assert refused.code == 2
+    assert "did you mean 'iPhone 12'?" in refused.err
+
+
+def test_sarif_is_written_again_when_the_report_is_there(eyecli: Run, tmp_path: Path) -> None:
+    path = package(tmp_path, CONV, Step("lstm"))
+    for name in ("one.sarif", "two.sarif"):
+        assert eyecli("check-ane", path, "--sarif", name).code == 4
+    one = json.loads((tmp_path / "one.sarif").read_text())
+    assert one == json.loads((tmp_path / "two.sarif").read_text())
+    (run,) = one["runs"]
+    uri = run["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+    assert uri == "made/made.mlpackage/Data/com.apple.CoreML/model.mlmodel"
+    refused = eyecli("check-ane", path, "--sarif", tmp_path / "none" / "x.sarif")
+    assert refused.code == 2
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_measurement_stands_beside_the_verdicts(eyecli: Run, tmp_path: Path) -> None:
+    path = package(tmp_path, CONV, CAST)
+    rows = [{"output": "main_0_conv", "device": "cpu"}, {"output": "main_1_cast", "device": "cpu"}]
+    measured = {"device": "iPhone14,2", "os": "iOS 17.4.0", "files": file_hashes(path),
+                "operations": rows, "predict_seconds": [0.002]}  # fmt: skip
+    file = tmp_path / "measured.json"
+    file.write_text(json.dumps(measured))
+    done = eyecli("check-ane", path, "--measured", file, "--json")
+    assert done.code == 0
+    assert "measured on iPhone14,2, iOS 17.4.0" in done.err
+    artifact = Path(json.loads(done.out)["path"])
+    assert json.loads((artifact / "measured.json").read_text())["device"] == "iPhone14,2"
+    report = json.loads((artifact / "ane.json").read_text())
+    assert report["basis"] == "measured on iPhone14,2, iOS 17.4.0"
+    assert report["measured"]["confusion"] == {"eligible": {"cpu": 1}, "conditional": {"cpu": 1}}
+    other = package(tmp_path / "other", CONV)
+    refused = eyecli("check-ane", other, "--measured", file)
+    assert refused.code == 3
+    assert "on another model" in refused.err
+    assert eyecli("check-ane", other, "--measured", tmp_path / "none").code == 3
+
+
+def test_what_is_no_program_gets_one_line(eyecli: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "empty.mlpackage"
+    folder.mkdir()
+    network = coreml_messages("Model_pb2").Model(specificationVersion=4)
+    network.neuralNetwork.layers.add().name = "conv"
+    newer = model(CONV)
+    newer.specificationVersion = 99
+    cut = package(tmp_path / "cut")
+    file = cut / "Data/com.apple.CoreML/model.mlmodel"
+    file.write_bytes(file.read_bytes()[:-7])
+    cases = {
+        folder: "not a Core ML package",
+        save(tmp_path / "nn", network): "rule R01",
+        save(tmp_path / "new", newer): "version 99",
+        cut: "is damaged",
+    }
+    for path, words in cases.items():
+        done = eyecli("check-ane", path)
+        assert done.code == 3
+        assert words in done.err
+        assert len(done.complaint) <= 2
