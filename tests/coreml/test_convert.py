@@ -21,8 +21,7 @@ pytest_plugins = ["coreml_models"]
 def test_gaze_histogram_is_pinned(gaze_package: Path) -> None:
     report = check(gaze_package)
     assert report.histogram == {"add": 6, "cast": 3, "concat": 1, "conv": 27, "relu": 19}
-    assert report.counts == {"eligible": 53, "conditional": 3, "unknown": 0, "ineligible": 0}
-    assert {v.op for v in report.verdicts if v.status == "conditional"} == {"cast"}
+    assert report.counts == {"eligible": 56, "conditional": 0, "unknown": 0, "ineligible": 0}
     assert report.segments == 1
 
 
@@ -196,8 +195,8 @@ def kinds() -> dict[str, Callable[[], Any]]:
     import keras
     from keras import layers
 
-    def steps(*middle: Any) -> Any:
-        x = y = keras.Input((12, 4), name="steps")
+    def steps(*middle: Any, length: int = 12) -> Any:
+        x = y = keras.Input((length, 4), name="steps")
         for layer in middle:
             y = layer(y)
         return keras.Model(x, layers.Dense(3, name="y")(y))
@@ -228,8 +227,8 @@ def kinds() -> dict[str, Callable[[], Any]]:
             layers.Bidirectional(layers.LSTM(5, return_sequences=True)),
             layers.LSTM(4, go_backwards=True, use_bias=False),
         ),
-        "lstm of other gates": lambda: steps(layers.LSTM(5, activation="relu")),
-        "gru": lambda: steps(layers.Bidirectional(layers.GRU(3))),
+        "lstm of other gates": lambda: steps(layers.LSTM(5, activation="relu"), length=6),
+        "gru": lambda: steps(layers.Bidirectional(layers.GRU(3)), length=5),
         "grouped": lambda: picture(
             layers.Conv2D(8, 3, groups=2, padding="same"), layers.DepthwiseConv2D(3, 2)
         ),
@@ -238,18 +237,24 @@ def kinds() -> dict[str, Callable[[], Any]]:
     }
 
 
-@pytest.mark.parametrize("form", [FP32, FP16])
 @pytest.mark.parametrize("kind", [
     "conv1d", "lstm", "stacked lstm", "lstm of other gates", "gru", "grouped",
     "list, softmax and sigmoid", "sequential",
 ])  # fmt: skip
-def test_every_kind_of_model(kind: str, form: Form, tmp_path: Path) -> None:
+def test_every_kind_of_model(kind: str, tmp_path: Path) -> None:
     import keras
 
     keras.utils.set_random_seed(6)
-    model = kinds()[kind]()
-    gap = converted_gap(model, tmp_path / "m.mlpackage", form=form)
-    assert gap < TOLERANCE[form.precision]
+    assert converted_gap(kinds()[kind](), tmp_path / "m.mlpackage") < TOLERANCE["fp32"]
+
+
+@pytest.mark.parametrize("kind", ["conv1d", "stacked lstm", "grouped"])
+def test_kinds_of_models_in_half_precision(kind: str, tmp_path: Path) -> None:
+    import keras
+
+    keras.utils.set_random_seed(6)
+    gap = converted_gap(kinds()[kind](), tmp_path / "m.mlpackage", form=FP16)
+    assert gap < TOLERANCE["fp16"]
 
 
 def test_an_lstm_is_one_operation(tmp_path: Path) -> None:

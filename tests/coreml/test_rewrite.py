@@ -249,7 +249,7 @@ def application(name: str) -> tuple[Any, Any]:
 
     keras.utils.set_random_seed(1)
     build = getattr(keras.applications, name)
-    model = discriminating(build(weights=None, input_shape=(64, 64, 3), classes=5))
+    model = discriminating(build(weights=None, input_shape=(96, 96, 3), classes=5))
     return model, rewrite(model)[0]
 
 
