@@ -183,7 +183,7 @@ def test_shared_and_nested_models_and_many_outputs(tmp_path: Path) -> None:
     shared = layers.Dense(12, name="shared")
     y = layers.Add()([shared(joined), joined])
     y = layers.LayerNormalization()(shared(y))
-    outputs = {"a": layers.Dense(2, name="a_dense")(y), "b": layers.Softmax()(y)}
+    outputs = {"a": layers.Dense(2, name="a_dense")(y), "b": layers.Softmax(axis=1)(y)}
     model = keras.Model({"left": left, "right": right, "extra": extra}, outputs)
     rewritten, changes = rewrite(model)
     assert_same(model, rewritten)
