@@ -4,121 +4,43 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from eyecli.coreml import package, proto
+from eyecli.coreml import package, passes, proto, volumes
+from eyecli.coreml.contract import Contract, Form, Input, Output, scaled
+from eyecli.coreml.folding import fold
+from eyecli.coreml.graph import apply, functional, named
+from eyecli.coreml.recurrent import readable
 from eyecli.errors import EyecliError, UsageError, suggest
 from eyecli.lazy import coremltools
 
+__all__ = ["TARGETS", "Contract", "Form", "Input", "Output", "apply", "convert", "fold", "named"]
+
 # Before iOS 16 a program cannot take or give float16.
 TARGETS = ("iOS16", "iOS17", "iOS18")
-_AFFINE = ("scale", "offset")
 
 
-@dataclass(frozen=True)
-class Input:
-    """How one input reaches the model: ``scale * x + offset`` is what the network was trained on.
-
-    Attributes
-    ----------
-    stem
-        The convolution that takes the scaling into its weights (it may sit in a nested model and
-        be shared by several inputs of the same scaling), or None if nothing is to be folded.
-    scale, offset
-        One number, or one for each channel.
-    image
-        A uint8 RGB picture; otherwise a float16 tensor in the same units.
-    """
-
-    stem: str | None = None
-    scale: float | Sequence[float] = 1.0
-    offset: float | Sequence[float] = 0.0
-    image: bool = True
-
-
-@dataclass(frozen=True)
-class Output:
-    """The unit of one output: ``scale * y + offset``, folded into the convolution it comes from.
-
-    Attributes
-    ----------
-    scale, offset
-        One number, or one for each channel.
-    unit
-        Of the output after this scaling (``cm``, ``mmHg``), or None if it has none.
-    classes
-        Names of the classes, in the order of the output's values, or empty.
-    """
-
-    scale: float | Sequence[float] = 1.0
-    offset: float | Sequence[float] = 0.0
-    unit: str | None = None
-    classes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Form:
-    """What the package is like, apart from the function that it computes.
-
-    Attributes
-    ----------
-    target
-        The oldest system that has to run it, in coremltools' words: ``iOS16`` to ``iOS18``.
-    precision
-        Of tensors and weights, inputs and outputs included: ``fp16``, or ``fp32``, which the
-        Neural Engine does not take.
-    images
-        Pictures as inputs; otherwise tensors in pixel units.
-    labels
-        A classifier, which names the likeliest class itself (an operation that the Neural Engine
-        never takes); otherwise the names of classes are metadata.
-    """
-
-    target: str = "iOS16"
-    precision: Literal["fp16", "fp32"] = "fp16"
-    images: bool = True
-    labels: bool = False
-
-
-@dataclass(frozen=True)
-class Contract:
-    """What an application may rely on; names that are not mentioned pass unchanged as float16.
-
-    Attributes
-    ----------
-    inputs, outputs
-        By the names of the Keras model's inputs and outputs.
-    description
-        The model's short description.
-    metadata
-        Further user-defined keys and values.
-    """
-
-    inputs: Mapping[str, Input] = field(default_factory=dict)
-    outputs: Mapping[str, Output] = field(default_factory=dict)
-    description: str = ""
-    metadata: Mapping[str, str] = field(default_factory=dict)
-
-
-def convert(model: Any, contract: Contract, path: Path, form: Form = Form()) -> Path:
-    """Convert a functional Keras model to a float16 ML Program with channels first.
+def convert(model: Any, contract: Contract, path: Path, form: Form = Form()) -> Path:  # noqa: B008
+    """Convert a Keras model to an ML Program with channels first.
 
     Images keep one cast each, from the float32 in which Core ML hands pixel buffers to a program;
-    nothing else is added to the operations of the network. The same model gives the same bytes.
+    scalings that no layer can take become a multiplication and an addition. Nothing else is added
+    to the operations of the network. The same model gives the same bytes.
 
     Parameters
     ----------
     model
-        Channels last, fixed shapes; it is left untouched.
+        Functional or Sequential, channels last, fixed shapes; it is left untouched.
     contract
         Units and kinds of inputs and outputs.
     path
-        The `.mlpackage` folder to make.
+        The `.mlpackage` folder to make. Inputs and outputs of rank 4 and 5 are (1, channels,
+        rows...), those of lower rank as in Keras.
     form
         Target, precision, kinds of inputs and outputs.
 
@@ -136,27 +58,20 @@ def convert(model: Any, contract: Contract, path: Path, form: Form = Form()) -> 
     """
     if form.target not in TARGETS:
         raise UsageError(f"unknown deployment target {form.target}", suggest(form.target, TARGETS))
+    model = functional(model)
     inputs, outputs = named(model.input, model.inputs), named(model.output, model.outputs)
     _refuse_unknown(contract, inputs, outputs)
-    import tensorflow as tf  # before coremltools, which looks for it
-
-    ct = coremltools()
-    function = _channels_first(tf, fold(model, contract), inputs)
-    # TensorFlow's own names of the results: its optimiser keeps those, and may drop any other.
-    nodes = {t.name.partition(":")[0]: n for t, n in zip(function.outputs, outputs, strict=True)}
+    folded, rest = fold(model, contract, form.precision == "fp16")
+    for name, tensor in inputs.items():
+        if None in tensor.shape[1:]:
+            raise EyecliError(f"input {name} has no fixed shape: {tensor.shape}")
+    build = _with_builder if volumes.needed(folded) else _with_tensorflow
     chatter = io.StringIO()
     try:
         with contextlib.redirect_stdout(chatter), contextlib.redirect_stderr(chatter):
-            converted = ct.convert(
-                [function],
-                source="tensorflow",
-                inputs=[_input_type(ct, n, t, contract.inputs.get(n)) for n, t in inputs.items()],
-                outputs=[ct.TensorType(name=node, dtype=np.float16) for node in nodes],
-                convert_to="mlprogram",
-                compute_precision=ct.precision.FLOAT16,
-                minimum_deployment_target=getattr(ct.target, form.target),
-                skip_model_load=True,
-            )
+            converted, nodes = build(folded, rest, form)
+    except EyecliError:
+        raise
     except Exception as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise EyecliError(
@@ -164,72 +79,14 @@ def convert(model: Any, contract: Contract, path: Path, form: Form = Form()) -> 
             "see with --debug where it stopped",
         ) from error
     spec = converted.get_spec()
+    there = {feature.name for feature in spec.description.output}
     for node, name in nodes.items():
-        ct.utils.rename_feature(spec, node, name, rename_inputs=False)
-    proto.describe(spec, contract.description, contract.metadata)
+        if node in there:  # not those that a classifier replaced
+            coremltools().utils.rename_feature(spec, node, name, rename_inputs=False)
+    proto.describe(spec, contract.description, {**_class_names(contract), **contract.metadata})
     weights = Path(converted.weights_dir) / "weight.bin"
     blob = weights.read_bytes() if weights.is_file() else None
     return package.write(path, proto.serialise(spec), blob)
-
-
-def fold(model: Any, contract: Contract) -> Any:
-    """Copy a Keras model with the contract's scalings in its convolutions.
-
-    Parameters
-    ----------
-    model
-        A functional Keras model; it is left untouched.
-    contract
-        Units of inputs and outputs.
-
-    Returns
-    -------
-    keras.Model
-        It takes inputs in the contract's units, and gives outputs in them.
-
-    Raises
-    ------
-    EyecliError
-        If a layer is not a convolution that can take the scaling exactly.
-    """
-    import keras
-
-    # Structure, names and sharing come from the configuration.
-    copy = keras.models.clone_model(model)
-    copy.set_weights(model.get_weights())
-    stems: dict[str, Input] = {}
-    for name, entry in contract.inputs.items():
-        if entry.stem is None:
-            if np.any(np.asarray(entry.scale) != 1) or np.any(np.asarray(entry.offset) != 0):
-                raise EyecliError(f"input {name} has a scaling but no stem to fold it into")
-            continue
-        first = stems.setdefault(entry.stem, entry)
-        if not all(np.array_equal(getattr(first, k), getattr(entry, k)) for k in _AFFINE):
-            raise EyecliError(f"{entry.stem} is shared by inputs of different scaling, as {name}")
-    for stem, entry in stems.items():
-        _fold_input(_find(copy, stem), entry)
-    tensors = named(copy.output, copy.outputs)
-    for name, unit in contract.outputs.items():
-        _fold_output(tensors[name]._keras_history.operation, unit)
-    return copy
-
-
-def named(structure: Any, tensors: Sequence[Any]) -> dict[str, Any]:
-    """Name a Keras model's inputs or outputs: by their keys, or else by their layers."""
-    if isinstance(structure, dict):
-        return dict(structure)
-    return {t._keras_history.operation.name: t for t in tensors}
-
-
-def apply(model: Any, feed: Mapping[str, Any]) -> dict[str, Any]:
-    """Call a Keras model with its inputs by the names of `named`, and name its outputs so too."""
-    ordered = [feed[name] for name in named(model.input, model.inputs)]
-    single = ordered[0] if len(ordered) == 1 else ordered
-    result = model(dict(feed) if isinstance(model.input, dict) else single, training=False)
-    if isinstance(result, dict):
-        return result
-    values = result if isinstance(result, list | tuple) else [result]
-    return dict(zip(named(model.output, model.outputs), values, strict=True))
 
 
 def _refuse_unknown(
@@ -244,82 +101,113 @@ def _refuse_unknown(
                 raise UsageError(f"the model has no {kind} {name}", f"it has {', '.join(there)}")
 
 
-def _find(model: Any, name: str) -> Any:
-    waiting = list(model.layers)
-    while waiting:
-        layer = waiting.pop()
-        if layer.name == name:
-            return layer
-        waiting.extend(getattr(layer, "layers", ()))
-    raise EyecliError(f"the model has no layer {name} to fold a scaling into")
+def _class_names(contract: Contract) -> dict[str, str]:
+    """Metadata: the list of classes, under the output's name if there are several."""
+    found = {name: list(o.classes) for name, o in contract.outputs.items() if o.classes}
+    if len(found) == 1:
+        return {"classes": json.dumps(*found.values())}
+    return {f"classes.{name}": json.dumps(names) for name, names in found.items()}
 
 
-def _convolution(layer: Any, what: str) -> tuple[np.ndarray, np.ndarray]:
-    if type(layer).__name__ != "Conv2D" or layer.groups != 1 or not layer.use_bias:
-        raise EyecliError(f"{what}: {layer.name} is not a Conv2D with a bias and without groups")
-    kernel, bias = layer.get_weights()
-    return kernel.astype(np.float64), bias.astype(np.float64)
-
-
-def _fold_input(layer: Any, entry: Input) -> None:
-    """Fold ``scale * x + offset`` into the convolution that reads it.
-
-    The kernel is rounded to float16 here and the bias is made for the rounded kernel: then an
-    input that the network sees as zero (mid-grey) still gives exactly the bias it was trained
-    with, and the rounding error grows from there, not from black.
-    """
-    kernel, bias = _convolution(layer, "cannot fold the input scaling")
-    scale, offset = (np.broadcast_to(getattr(entry, k), kernel.shape[2]) for k in _AFFINE)
-    if layer.padding != "valid" and np.any(offset != 0):
-        raise EyecliError(
-            f"cannot fold the input offset into {layer.name}: its padding is {layer.padding}",
-            "padding adds zeros after the offset; author the stem with padding='valid'",
+def _options(ct: Any, form: Form, contract: Contract, nodes: Mapping[str, str]) -> dict[str, Any]:
+    """Arguments of ``coremltools.convert`` that do not depend on where the program comes from."""
+    half = form.precision == "fp16"
+    options = {
+        "convert_to": "mlprogram",
+        "compute_precision": ct.precision.FLOAT16 if half else ct.precision.FLOAT32,
+        "minimum_deployment_target": getattr(ct.target, form.target),
+        "skip_model_load": True,
+        "pass_pipeline": passes.pipeline(ct, form.labels),
+    }
+    if not form.labels:
+        return options
+    found = [name for name, o in contract.outputs.items() if o.classes]
+    if len(found) != 1:
+        raise UsageError(
+            f"a classifier needs one output with names of classes, here are {len(found)}",
+            "export without class labels: the names stay in the metadata",
         )
-    if np.any(scale == 0):
-        raise EyecliError(f"cannot fold the input scaling into {layer.name}: a scale is zero")
-    scaled = (kernel * scale[:, None]).astype(np.float16).astype(np.float64)
-    bias = bias + np.einsum("hwio,i->o", scaled, offset / scale)
-    layer.set_weights([scaled.astype(np.float32), bias.astype(np.float32)])
+    (node,) = (node for node, name in nodes.items() if name == found[0])
+    labels = list(contract.outputs[found[0]].classes)
+    config = ct.ClassifierConfig(labels, "classLabel", predicted_probabilities_output=node)
+    return {**options, "classifier_config": config}
 
 
-def _fold_output(layer: Any, unit: Output) -> None:
-    """Fold the unit of an output into the convolution that it comes from."""
-    kernel, bias = _convolution(layer, "cannot fold the output's unit")
-    if layer.activation.__name__ != "linear":
-        raise EyecliError(f"cannot fold the output's unit into {layer.name}: it has an activation")
-    if layer._outbound_nodes:
-        raise EyecliError(f"cannot fold the output's unit into {layer.name}: others read it too")
-    scale, offset = (np.broadcast_to(getattr(unit, k), bias.shape) for k in _AFFINE)
-    layer.set_weights(
-        [(kernel * scale).astype(np.float32), (bias * scale + offset).astype(np.float32)]
+def _with_builder(model: Any, contract: Contract, form: Form) -> tuple[Any, dict[str, str]]:
+    """Convert what coremltools' reader of TensorFlow refuses; see `volumes`."""
+    ct = coremltools()
+    program, nodes = volumes.program(model, contract, form)
+    return ct.convert(program, **_options(ct, form, contract, nodes)), nodes
+
+
+def _with_tensorflow(model: Any, contract: Contract, form: Form) -> tuple[Any, dict[str, str]]:
+    import tensorflow as tf  # before coremltools, which looks for it
+
+    ct = coremltools()
+    inputs, outputs = named(model.input, model.inputs), named(model.output, model.outputs)
+    function = _channels_first(tf, readable(model), contract)
+    # TensorFlow's own names of the results: its optimiser keeps those, and may drop any other.
+    nodes = {t.name.partition(":")[0]: n for t, n in zip(function.outputs, outputs, strict=True)}
+    real = np.float16 if form.precision == "fp16" else np.float32
+    converted = ct.convert(
+        [function],
+        source="tensorflow",
+        inputs=[_input_type(ct, n, t, contract.inputs.get(n), form) for n, t in inputs.items()],
+        outputs=[ct.TensorType(name=node, dtype=real) for node in nodes],
+        **_options(ct, form, contract, nodes),
     )
+    return converted, nodes
 
 
-def _channels_first(tf: Any, model: Any, inputs: Mapping[str, Any]) -> Any:
+def _channels_first(tf: Any, model: Any, contract: Contract) -> Any:
     """Trace a model behind transposes that cancel those which coremltools puts around it."""
-    outputs = named(model.output, model.outputs)
-    signature = [tf.TensorSpec(_shape(t), tf.float32, name=n) for n, t in inputs.items()]
+    inputs, outputs = named(model.input, model.inputs), named(model.output, model.outputs)
+    signature = [tf.TensorSpec(_shape(t), t.dtype, name=n) for n, t in inputs.items()]
 
     @tf.function(autograph=False)
     def program(*tensors: Any) -> list[Any]:
-        feed = [tf.transpose(t, (0, 2, 3, 1)) if len(t.shape) == 4 else t for t in tensors]
-        result = apply(model, dict(zip(inputs, feed, strict=True)))
-        values = [result[name] for name in outputs]
+        feed = {}
+        for name, t in zip(inputs, tensors, strict=True):
+            last = tf.transpose(t, (0, 2, 3, 1)) if len(t.shape) == 4 else t
+            feed[name] = scaled(last, contract.inputs.get(name))
+        result = apply(model, feed)
+        values = [scaled(result[name], contract.outputs.get(name)) for name in outputs]
         return [tf.transpose(v, (0, 3, 1, 2)) if len(v.shape) == 4 else v for v in values]
 
-    return program.get_concrete_function(*signature)
+    with _inlined(tf):
+        return program.get_concrete_function(*signature)
+
+
+@contextlib.contextmanager
+def _inlined(tf: Any) -> Iterator[None]:
+    """Trace functions within functions as part of the caller.
+
+    Keras compiles grouped convolutions as a function of their own, a call to which coremltools
+    cannot read.
+    """
+    before = tf.config.functions_run_eagerly()
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(before)
 
 
 def _shape(tensor: Any) -> tuple[int, ...]:
     """Shape of one sample as the program takes it: batch of 1, channels before rows."""
     sizes = tuple(tensor.shape[1:])
-    if None in sizes:
-        raise EyecliError(f"input {tensor.name} has no fixed shape: {tensor.shape}")
     return (1, sizes[2], *sizes[:2]) if len(sizes) == 3 else (1, *sizes)
 
 
-def _input_type(ct: Any, name: str, tensor: Any, entry: Input | None) -> Any:
-    if entry is None or not entry.image:
-        return ct.TensorType(name=name, shape=_shape(tensor), dtype=np.float16)
-    rgb = ct.colorlayout.RGB
-    return ct.ImageType(name=name, shape=_shape(tensor), color_layout=rgb, channel_first=True)
+def _input_type(ct: Any, name: str, tensor: Any, entry: Input | None, form: Form) -> Any:
+    shape = _shape(tensor)
+    if entry is None or not (entry.image and form.images and _is_picture(shape)):
+        real = np.float16 if form.precision == "fp16" else np.float32
+        dtype = real if tensor.dtype.startswith("float") else np.int32
+        return ct.TensorType(name=name, shape=shape, dtype=dtype)
+    layout = ct.colorlayout.RGB if shape[1] == 3 else ct.colorlayout.GRAYSCALE
+    return ct.ImageType(name=name, shape=shape, color_layout=layout, channel_first=True)
+
+
+def _is_picture(shape: tuple[int, ...]) -> bool:
+    return len(shape) == 4 and shape[1] in (1, 3)
