@@ -76,7 +76,7 @@ def test_a_head_of_another_model_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format": 2}, "not a head of format 1"),
+        ({"format": 3}, "not a head of format 2"),
         ({"kind": "forest"}, "kind is 'forest'"),
         ({"unit": "mm"}, "unit is 'mm'"),
         ({"dims": 3}, r"weight is float64 \(2, 66\), needed: float64 \(2, 5\)"),
