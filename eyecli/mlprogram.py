@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import re
 import struct
 import sys
 from collections.abc import Iterator
@@ -19,13 +20,19 @@ from eyecli.errors import DataError, MissingError
 
 MODEL_FILE = "com.apple.CoreML/model.mlmodel"
 WEIGHT_FILE = "com.apple.CoreML/weights/weight.bin"
-# The name of that file in the program.
-WEIGHT_NAME = "@model_path/weights/weight.bin"
+# How a program names a file of weights; a pipeline has one for each of its parts.
+WEIGHT_NAME = re.compile(r"@model_path/weights/([A-Za-z0-9][A-Za-z0-9._-]*)")
 # ML Programs came with version 6 (iOS 15); 10 is iOS 26, the newest that coremltools 9 writes.
 SPECIFICATIONS = range(6, 11)
 # Every blob in weight.bin starts with this mark, its type, its size and the offset of its data.
 BLOB_MARK = 0xDEADBEEF
 BLOB_HEADER = struct.Struct("<IIQQ")
+# Kinds of models that are a row of models.
+_PIPELINES = {
+    "pipeline": lambda spec: spec.pipeline,
+    "pipelineClassifier": lambda spec: spec.pipelineClassifier.pipeline,
+    "pipelineRegressor": lambda spec: spec.pipelineRegressor.pipeline,
+}
 _ALIAS = "eyecli_coremltools_proto"
 
 
@@ -66,13 +73,34 @@ def operations(block: Any) -> Iterator[Any]:
             yield from operations(inner)
 
 
+def programs(spec: Any) -> list[tuple[str, Any]]:
+    """Give the ML Programs of a model.
+
+    Parameters
+    ----------
+    spec
+        The protobuf message `Model`, as of `read_coreml`.
+
+    Returns
+    -------
+    list of (str, Model)
+        ``("", spec)`` for an ML Program; ``("0", part), ("1", part)...`` in the order of a
+        pipeline.
+    """
+    pipeline = _PIPELINES.get(spec.WhichOneof("Type"))
+    if pipeline is None:
+        return [("", spec)]
+    return [(str(n), part) for n, part in enumerate(pipeline(spec).models)]
+
+
 def read_coreml(path: Path) -> Any:
-    """Read and check the specification of an ML Program in an `.mlpackage` folder.
+    """Read and check the specification in an `.mlpackage` folder.
 
     Parameters
     ----------
     path
-        The `.mlpackage` folder.
+        The `.mlpackage` folder: an ML Program, of several functions or one, or a pipeline of ML
+        Programs.
 
     Returns
     -------
@@ -82,8 +110,8 @@ def read_coreml(path: Path) -> Any:
     Raises
     ------
     DataError
-        If the folder is no package, is truncated, lacks its weights, is not an ML Program, or has
-        a specification version that is not known.
+        If the folder is no package, is truncated, lacks its weights, holds anything but ML
+        Programs, or has a specification version that is not known.
     """
     file = path / "Data" / MODEL_FILE
     if not (path / "Manifest.json").is_file() or not file.is_file():
@@ -98,20 +126,48 @@ def read_coreml(path: Path) -> Any:
         raise DataError(f"{file} is damaged: {error}", "export the model again") from None
     if not spec.specificationVersion:
         raise DataError(f"{file} is damaged: no specification version", "export the model again")
+    _check_version(spec, str(path))
+    parts = programs(spec)
+    if not parts:
+        raise DataError(f"{file} is damaged: a pipeline of nothing", "export the model again")
+    for name, part in parts:
+        _check_part(part, f"part {name} of {path}" if name else str(path))
+        _check_program(part, path, file)
+    return spec
+
+
+def _check_version(spec: Any, where: str) -> None:
     if spec.specificationVersion > SPECIFICATIONS[-1]:
         raise DataError(
-            f"{path} has the specification version {spec.specificationVersion}, "
+            f"{where} has the specification version {spec.specificationVersion}, "
             f"known are those up to {SPECIFICATIONS[-1]}",
             "export with an older --deployment-target, or upgrade eyecli",
         )
-    kind = spec.WhichOneof("Type")
+
+
+def _check_part(part: Any, where: str) -> None:
+    _check_version(part, where)
+    kind = part.WhichOneof("Type")
     if kind != "mlProgram":
         raise DataError(
-            f"{path} is not an ML Program but a model of the type {kind or 'none'}",
+            f"{where} is not an ML Program but a model of the type {kind or 'none'} (rule R01)",
             "convert it with convert_to='mlprogram'",
         )
-    _check_program(spec, path, file)
-    return spec
+    if part.specificationVersion < SPECIFICATIONS[0]:
+        raise DataError(
+            f"{where} has the specification version {part.specificationVersion}, "
+            f"ML Programs begin with {SPECIFICATIONS[0]}",
+            "export the model again",
+        )
+
+
+def blobs(block: Any) -> Iterator[Any]:
+    """Yield the `Value` of every constant of a MIL block that lies in a file of weights."""
+    for op in operations(block):
+        bound = (b.value for argument in op.inputs.values() for b in argument.arguments)
+        for value in (*op.attributes.values(), *bound):
+            if value.WhichOneof("value") == "blobFileValue":
+                yield value
 
 
 def _check_program(spec: Any, path: Path, file: Path) -> None:
@@ -121,24 +177,33 @@ def _check_program(spec: Any, path: Path, file: Path) -> None:
         raise DataError(
             f"{file} is damaged: a program without operations", "export the model again"
         )
-    values = (v for b in blocks for op in operations(b) for v in op.attributes.values())
-    blobs = [v.blobFileValue for v in values if v.WhichOneof("value") == "blobFileValue"]
-    foreign = {blob.fileName for blob in blobs} - {WEIGHT_NAME}
-    if foreign:
-        raise DataError(f"{path} keeps weights in {min(foreign)}, known is {WEIGHT_NAME}")
-    weights = path / "Data" / WEIGHT_FILE
-    if blobs and not weights.is_file():
+    offsets: dict[str, set[int]] = {}
+    for block in blocks:
+        for value in blobs(block):
+            blob = value.blobFileValue
+            offsets.setdefault(blob.fileName, set()).add(blob.offset)
+    for name in sorted(offsets):
+        known = WEIGHT_NAME.fullmatch(name)
+        if not known:
+            raise DataError(
+                f"{path} keeps weights in {name}, known are @model_path/weights/<file>",
+                "export the model again",
+            )
+        _check_weights(path / "Data" / Path(WEIGHT_FILE).with_name(known[1]), offsets[name])
+
+
+def _check_weights(weights: Path, offsets: set[int]) -> None:
+    if not weights.is_file():
         raise DataError(f"{weights} is missing", "copy the whole package, weights included")
-    if blobs:
-        with weights.open("rb") as stream:
-            size = stream.seek(0, 2)
-            for blob in blobs:
-                stream.seek(blob.offset)
-                if not _holds(stream.read(BLOB_HEADER.size), size):
-                    raise DataError(
-                        f"{weights} is damaged: its {size} bytes hold no blob at {blob.offset}",
-                        "copy the whole package again",
-                    )
+    with weights.open("rb") as stream:
+        size = stream.seek(0, 2)
+        for offset in sorted(offsets):
+            stream.seek(offset)
+            if not _holds(stream.read(BLOB_HEADER.size), size):
+                raise DataError(
+                    f"{weights} is damaged: its {size} bytes hold no blob at {offset}",
+                    "copy the whole package again",
+                )
 
 
 def _holds(header: bytes, size: int) -> bool:

@@ -2,28 +2,61 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from eyecli.cli.contract import Result, Shell, command, published
 from eyecli.cli.options import Reference
+from eyecli.errors import UsageError
 from eyecli.workspace.references import check_name, resolve
 
 app = typer.Typer(add_completion=False)
 
 
 @command(app, "check-ane")
-def check_ane(shell: Shell, coreml: Reference = None) -> Result:
+def check_ane(
+    shell: Shell,
+    coreml: Reference = None,
+    chip: Annotated[
+        str,
+        typer.Option(
+            help="What the verdicts are for: a chip (A14, M2 Pro), a device (iPhone 12, "
+            "MacBook Air M2) or a generation (h12 to h17; h13 is M1)."
+        ),
+    ] = "h13",
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Exit code 4 on what is conditional or unknown, too."),
+    ] = False,
+    sarif: Annotated[
+        Path | None,
+        typer.Option(help="Write the findings to this file as SARIF 2.1.0, for code review."),
+    ] = None,
+    measured: Annotated[
+        Path | None,
+        typer.Option(
+            help="What measure.swift wrote on a Mac or an iPhone; shown beside the verdicts."
+        ),
+    ] = None,
+) -> Result:
     """Judge every operation of a Core ML package: eligible, conditional, ineligible or unknown.
 
-    Takes a reference or any .mlpackage folder. Static verdicts with rule, source and confidence:
-    nothing was measured on a device. Publishes the report whatever the verdict; exit code 4 if an
-    operation is ineligible.
+    Takes a reference or any .mlpackage folder, pipelines and several functions included. Verdicts
+    are static, with rule, confidence, sources and fix, until a measurement of this very package is
+    given: no list of what the Neural Engine takes exists, and only a device knows. Publishes the
+    report whatever the verdict; exit code 4 if something is ineligible.
     """
-    from eyecli.ane.stage import REPORT, check_ane
+    from eyecli.ane.report import figures, summary
+    from eyecli.ane.sarif import to_sarif
+    from eyecli.ane.stage import REPORT, check_ane, measurement
+    from eyecli.ane.tiers import target
     from eyecli.coreml.stage import PACKAGE
 
+    wanted = target(chip)
     source = None
     if coreml and coreml.rstrip("/").endswith(".mlpackage"):
         package, task = Path(coreml).absolute(), "any"
@@ -33,12 +66,69 @@ def check_ane(shell: Shell, coreml: Reference = None) -> Result:
         shell.say_input(coreml, source.ref)
         package = source.path / PACKAGE
         task, name = source.manifest.task, source.manifest.name
+    if sarif and (sarif.is_dir() or not sarif.absolute().parent.is_dir()):
+        raise UsageError(f"--sarif: {sarif} is no place for a file", "name a file in a folder")
     if shell.dry_run:
-        return Result([f"would check {package}"], {"package": str(package)})
-    outcome = check_ane(shell.open(create=True), package, task, name, source, force=shell.force)
-    summary = outcome.artifact.manifest.summary
-    for status, count in summary["counts"].items():
-        if count:
-            shell.say(f"{count} {status}")
+        line = f"would check {package} for {wanted}"
+        return Result([line], {"package": str(package), "target": str(wanted)})
+    outcome, report, beside = check_ane(
+        shell.open(create=True),
+        package,
+        task,
+        name,
+        source,
+        wanted=wanted,
+        measured=measurement(package, measured),
+        force=shell.force,
+    )
+    if sarif:
+        _write_json(sarif, to_sarif(report, _uri(package)))
+    shell.say(summary(report, beside))
+    for line in figures(report):
+        shell.say(line)
+    _print_tables(report, beside)
     shell.say(f"table: {(outcome.artifact.path / REPORT).with_suffix('.md')}")
-    return published(outcome, exit_code=4 if summary["counts"].get("ineligible") else 0)
+    refused = {"ineligible", "conditional", "unknown"} if strict else {"ineligible"}
+    return published(outcome, exit_code=4 if report.worst in refused else 0)
+
+
+def _uri(package: Path) -> str:
+    """Name a package as code review tools do: from the folder they run in, if it lies there."""
+    here = Path.cwd()
+    return package.relative_to(here).as_posix() if package.is_relative_to(here) else (
+        package.as_uri()
+    )  # fmt: skip
+
+
+def _write_json(path: Path, content: Any) -> None:
+    import msgspec
+
+    from eyecli.workspace.store import write_atomic
+
+    write_atomic(path, msgspec.json.format(msgspec.json.encode(content), indent=1) + b"\n")
+
+
+def _print_tables(report: Any, beside: Any) -> None:
+    """Show verdicts, and how they compare with a device, on stderr."""
+    from eyecli.ane.report import HEADER, LEVELS, basis, rows
+
+    if not logging.getLogger("eyecli").isEnabledFor(logging.INFO):
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(stderr=True, width=None if sys.stderr.isatty() else 160)
+    styles = dict(zip(LEVELS, ("", "", "green", "yellow", "yellow", "red"), strict=True))
+    table = Table(*HEADER)
+    for op, level, *rest in rows(report):
+        # Names come from the package: what looks like markup in them is text.
+        table.add_row(Text(op), Text(level, styles[level]), *(Text(str(cell)) for cell in rest))
+    console.print(table)
+    if beside:
+        devices = ("neural engine", "gpu", "cpu")
+        table = Table("static", *devices, title=basis(beside))
+        for status, found in beside["confusion"].items():
+            table.add_row(status, *(str(found.get(device, 0)) for device in devices))
+        console.print(table)
+        console.print(f"operations that only one side knows: {beside['unmatched']}")

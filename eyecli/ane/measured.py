@@ -1,0 +1,149 @@
+"""What a device says of a package: the file that `measure.swift` writes, beside the verdicts.
+
+Apple's `MLComputePlan` names for each operation the device that Core ML would choose. The file
+names the model by the sha256 of each of its files, so that no other model's figures are taken.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import statistics
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from eyecli.ane.report import Report
+from eyecli.errors import DataError
+
+Device = Literal["neural engine", "gpu", "cpu"]
+
+
+class Operation(msgspec.Struct, frozen=True):
+    """One operation on the device, known by its first output; `cost` is its share of the time."""
+
+    output: str
+    device: Device
+    function: str = "main"
+    part: str = ""
+    operator: str = ""
+    cost: float | None = None
+
+
+class Measured(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What was measured, where, of which model.
+
+    Attributes
+    ----------
+    device, os
+        ``MacBookAir10,1`` and ``macOS 15.1``.
+    files
+        Path in the package to the sha256 of its content, hexadecimal.
+    operations
+        Those of the compute plan.
+    load_seconds, predict_seconds
+        Each load and each prediction, in seconds; none where only the plan was asked.
+    """
+
+    device: str
+    os: str
+    files: dict[str, str]
+    operations: list[Operation]
+    load_seconds: list[float] = []
+    predict_seconds: list[float] = []
+
+
+def read_measured(path: Path) -> Measured:
+    """Read what `measure.swift` wrote.
+
+    Raises
+    ------
+    DataError
+        If there is no such file, or it is another one.
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Measured)
+    except OSError as error:
+        raise DataError(
+            f"{path}: {error.strerror}", "name the file that measure.swift wrote"
+        ) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"{path} is no measurement: {error}", "measure again with measure.swift"
+        ) from None
+
+
+def file_hashes(package: Path) -> dict[str, str]:
+    """Hash each file of a package: path to sha256, hexadecimal."""
+    return {
+        file.relative_to(package).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in sorted(package.rglob("*"))
+        if file.is_file()
+    }
+
+
+def require_same(measured: Measured, package: Path, where: str) -> None:
+    """Refuse a measurement of another model.
+
+    Raises
+    ------
+    DataError
+        Naming a file that differs.
+    """
+    own = file_hashes(package)
+    for name in sorted(own.keys() | measured.files.keys()):
+        if own.get(name) != measured.files.get(name):
+            raise DataError(
+                f"{where} was measured on another model than {package}: {name} differs",
+                "measure this package, or check the one that was measured",
+            )
+
+
+def side_by_side(report: Report, measured: Measured) -> dict[str, Any]:
+    """Put static verdicts and devices side by side.
+
+    Parameters
+    ----------
+    report
+        The static verdicts.
+    measured
+        What the device says.
+
+    Returns
+    -------
+    dict
+        ``device``, ``os``, medians of the times in seconds, ``confusion`` (static status to device
+        to how many operations), ``operations`` (part, function, name, static status, device) and
+        ``unmatched``: how many operations only one side knows, as where Core ML fused some.
+    """
+    devices = {(o.part, o.function, o.output): o for o in measured.operations}
+    confusion: dict[str, dict[str, int]] = {}
+    rows = []
+    for graph in report.graphs:
+        for verdict in graph.verdicts:
+            found = devices.pop((graph.part, graph.function, verdict.output), None)
+            if found:
+                counts = confusion.setdefault(verdict.status, {})
+                counts[found.device] = counts.get(found.device, 0) + 1
+            rows.append(
+                {
+                    "part": graph.part,
+                    "function": graph.function,
+                    "name": verdict.name,
+                    "static": verdict.status,
+                    "device": found.device if found else None,
+                }
+            )
+    return {
+        "device": measured.device,
+        "os": measured.os,
+        "load_seconds": _median(measured.load_seconds),
+        "predict_seconds": _median(measured.predict_seconds),
+        "confusion": confusion,
+        "unmatched": len(devices) + sum(row["device"] is None for row in rows),
+        "operations": rows,
+    }
+
+
+def _median(values: list[float]) -> float | None:
+    return statistics.median(values) if values else None
