@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 
 from eyecli.coreml import parity
 from eyecli.coreml.convert import Contract, convert
-from eyecli.coreml.heads import apply_head_fp16, write_head
+from eyecli.coreml.heads.emulation import apply_head_fp16
+from eyecli.coreml.heads.forms import Head
+from eyecli.coreml.heads.template import write_head
 from eyecli.errors import CheckError, DataError
 from eyecli.mlprogram import WEIGHT_FILE
 
@@ -118,7 +120,7 @@ def test_bad_samples(small_package: Path, small_samples: dict[str, np.ndarray]) 
 
 
 def test_inputs_of_different_length(tmp_path: Path) -> None:
-    path = write_head(tmp_path / "head.mlpackage", np.ones((2, 4)), np.zeros(2))
+    path = write_head(tmp_path / "head.mlpackage", Head("affine", np.ones((2, 4)), np.zeros(2)))
     with pytest.raises(DataError, match="different length"):
         parity.run(path, {"gaze": np.ones((2, 2, 1, 1)), "embedding": np.ones((3, 2, 1, 1))})
 
@@ -136,17 +138,18 @@ def test_an_unknown_operation_is_named(tmp_path: Path) -> None:
 def test_head_runs_as_emulated(tmp_path: Path) -> None:
     random = np.random.default_rng(5)
     weight, bias = random.normal(0, 100, (2, 18)), random.normal(0, 500, 2)
+    head = Head("affine", weight, bias)
     gaze, embedding = random.normal(size=(7, 2)), random.normal(size=(7, 16))
-    path = write_head(tmp_path / "head.mlpackage", weight, bias)
+    path = write_head(tmp_path / "head.mlpackage", head)
     samples = {"gaze": gaze[:, :, None, None], "embedding": embedding[:, :, None, None]}
     out = parity.run(path, samples, half=True)["gaze_calibrated"][:, :, 0, 0]
-    emulated = apply_head_fp16(weight, bias, gaze, embedding)
+    emulated = apply_head_fp16(head, gaze, embedding)
     np.testing.assert_allclose(out, emulated, rtol=2**-10)  # the order of the sums is free
     np.testing.assert_allclose(out, np.c_[gaze, embedding] @ weight.T + bias, atol=2)
 
 
 def test_no_tensorflow_is_loaded_to_execute(tmp_path: Path) -> None:
-    path = write_head(tmp_path / "head.mlpackage", np.ones((2, 5)), np.zeros(2))
+    path = write_head(tmp_path / "head.mlpackage", Head("affine", np.ones((2, 5)), np.zeros(2)))
     code = (
         "import sys, numpy as np; from pathlib import Path; from eyecli.coreml.parity import run;"
         "s = {'gaze': np.ones((1, 2, 1, 1)), 'embedding': np.ones((1, 3, 1, 1))};"

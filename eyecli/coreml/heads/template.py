@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
@@ -16,14 +15,13 @@ from eyecli.coreml import package, proto
 from eyecli.coreml.heads.forms import Head
 from eyecli.coreml.heads.half import half
 from eyecli.coreml.heads.programs import PROGRAMS, program_of
+from eyecli.coreml.weights import WEIGHTS, append_blob
 from eyecli.errors import UsageError
-from eyecli.mlprogram import BLOB_HEADER, BLOB_MARK, WEIGHT_NAME, coreml_messages
+from eyecli.mlprogram import coreml_messages
 
 FOLDER = "templates"
 # coremltools keeps smaller constants in the program itself.
 BLOB_FROM = 10
-FLOAT16 = 1
-ALIGNMENT = 64
 
 
 @dataclass(frozen=True)
@@ -151,34 +149,5 @@ def _set_constant(op: Any, values: np.ndarray, weights: bytearray) -> None:
     if values.size < BLOB_FROM:
         held.immediateValue.tensor.bytes.values = raw
         return
-    held.blobFileValue.fileName = WEIGHT_NAME
-    held.blobFileValue.offset = append_blob(weights, raw, FLOAT16)
-
-
-def append_blob(weights: bytearray, raw: bytes, kind: int) -> int:
-    """Append a blob to the content of a weight.bin, as coremltools lays it out.
-
-    The file's header counts the blobs; every blob is a header and its data, each at a multiple of
-    64 bytes.
-
-    Parameters
-    ----------
-    weights
-        The content so far, changed in place; empty for a new file.
-    raw, kind
-        The blob's data, and the number of their type.
-
-    Returns
-    -------
-    int
-        The offset of the blob's header.
-    """
-    if not weights:
-        weights += struct.pack("<II", 0, 2).ljust(ALIGNMENT, b"\0")
-    weights += bytes(-len(weights) % ALIGNMENT)
-    offset = len(weights)
-    header = BLOB_HEADER.pack(BLOB_MARK, kind, len(raw), offset + ALIGNMENT)
-    weights += header.ljust(ALIGNMENT, b"\0") + raw
-    count, version = struct.unpack_from("<II", weights)
-    struct.pack_into("<II", weights, 0, count + 1, version)
-    return offset
+    held.blobFileValue.fileName = WEIGHTS
+    held.blobFileValue.offset = append_blob(weights, raw)
