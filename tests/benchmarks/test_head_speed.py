@@ -8,8 +8,12 @@ import pytest
 from eyecli.calibration.samples import Samples
 from eyecli.calibration.select import select
 from eyecli.calibration.verdict import judge
-from eyecli.coreml.heads import build_head, make_head
+from eyecli.coreml.heads.build import build_head
+from eyecli.coreml.heads.emulation import apply_head_fp16
+from eyecli.coreml.heads.forms import Kind
+from eyecli.coreml.heads.template import make_head
 
+KINDS: tuple[Kind | None, ...] = (None, "affine", "ridge", "quadratic", "rbf", "mlp")
 USERS, POINTS, FRAMES, EMBEDDING = 200, 9, 10, 128
 
 
@@ -30,22 +34,29 @@ def users(rng: np.random.Generator) -> list[Samples]:
 
 
 @pytest.mark.benchmark
-def test_two_hundred_heads_a_second() -> None:
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_two_hundred_heads_a_second(kind: Kind | None) -> None:
     samples = users(np.random.default_rng(0))
-    make_head(np.zeros((2, 2 + EMBEDDING)), np.zeros(2))  # the messages are imported once
+    make_head(select(samples[0], kind).head)  # the messages are imported once
     started = time.perf_counter()
     packages = []
     for user in samples:
-        selection = select(user)
+        selection = select(user, kind)
         judge(selection)
-        packages.append(make_head(selection.head.weight, selection.head.bias))
+        packages.append(make_head(selection.head))
+        apply_head_fp16(selection.head, user.base[:32], user.embedding[:32])
     ours = (time.perf_counter() - started) / USERS
-    build_head(np.zeros((2, 2 + EMBEDDING)), np.zeros(2))
+    heads = [select(user, kind).head for user in samples]
+    started = time.perf_counter()
+    for head in heads:
+        make_head(head)
+    templates = (time.perf_counter() - started) / USERS
+    build_head(heads[0])
     started = time.perf_counter()
     for user in samples[:5]:
-        head = select(user).head
-        build_head(head.weight, head.bias)
+        build_head(select(user, kind).head)
     converted = (time.perf_counter() - started) / 5
-    print(f"\n{1 / ours:.0f} heads a second; by conversion {1 / converted:.1f}")
-    print(f"{converted / ours:.1f} times faster")
+    print(f"\n{1 / ours:.0f} heads a second, {1 / templates:.0f} without fitting; by conversion "
+          f"{1 / converted:.1f}: {converted / ours:.1f} times faster")  # fmt: skip
     assert len(packages) == USERS
+    assert templates < 1 / 200
