@@ -1,7 +1,9 @@
 """Regressors that bend: quadratic, kernels and a hidden layer, each a ridge on its features.
 
-They are not on the ladder: with the 9 points of a calibration they seldom beat affine and ridge,
-and every rung more is a chance more to harm. Who has more points, or a reason, names one.
+They are not on the ladder. On 300 simulated users with 9 points they leave 0.60 (kernels) to 0.62
+(hidden layer) of the base prediction's error, as much as the ladder's choice, and the hidden layer
+harms 9 of them instead of 1: every rung more is a chance more to harm. Who has more points, or an
+error that bends, names one.
 """
 
 from __future__ import annotations
@@ -29,8 +31,9 @@ ALPHAS_QUADRATIC = np.logspace(-6, 1, 8)
 ALPHAS_RBF = np.logspace(-2, 1, 7)
 # Kernel widths: 1 over the mean squared distance of two frames (median of the points), and wider.
 WIDTHS = np.array([0.1, 0.3, 1.0])
-# With 64 units the head has 21 KB; 32 lose a little on 155 points, 128 gain nothing.
-UNITS = 64
+# Of the base prediction's error 32, 64 and 128 units leave 0.69, 0.66 and 0.64 with 9 points, 0.55,
+# 0.55 and 0.54 with 155; with 128 and an embedding of 128 the head has 40 KB.
+UNITS = 128
 SEED = 0
 
 

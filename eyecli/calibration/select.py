@@ -177,7 +177,7 @@ def _shrunk(fit: Fit, identity: Fit) -> tuple[Head, Floats, float]:
     without = np.clip((product.sum() - product) / others, 0, 1)
     head = replace(
         fit.head,
-        weight=share * fit.head.weight + (1 - share) * np.eye(*fit.head.weight.shape),
+        weight=share * fit.head.weight + (1 - share) * np.eye(2, fit.head.weight.shape[1]),
         bias=share * fit.head.bias,
     )
     return head, identity.residual - without[:, None] * correction, share

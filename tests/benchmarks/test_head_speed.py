@@ -1,11 +1,15 @@
-"""Heads a second: calibration and patched packages, against one conversion each."""
+"""Heads a second, against one conversion each; one user on the command line."""
 
+import subprocess
+import sys
 import time
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from eyecli.calibration.samples import Samples
+from eyecli.calibration.samples import Samples, write_samples
 from eyecli.calibration.select import select
 from eyecli.calibration.verdict import judge
 from eyecli.coreml.heads.build import build_head
@@ -60,3 +64,19 @@ def test_two_hundred_heads_a_second(kind: Kind | None) -> None:
           f"{1 / converted:.1f}: {converted / ours:.1f} times faster")  # fmt: skip
     assert len(packages) == USERS
     assert templates < 1 / 200
+
+
+@pytest.mark.benchmark
+@pytest.mark.parametrize("kind", ["auto", "ridge", "quadratic", "rbf", "mlp"])
+def test_one_user_on_the_command_line(tmp_path: Path, kind: str) -> None:
+    """With the interpreter, which takes coremltools; the first run compiles."""
+    (user,) = users(np.random.default_rng(0))[:1]
+    write_samples(tmp_path / "eve.npz", [replace(user, user="eve", model="m" * 64)])
+    words = [sys.executable, "-m", "eyecli", "calibrate", "user", "eve.npz", "--kind", kind]
+    walls = []
+    for _ in range(4):
+        started = time.perf_counter()
+        subprocess.run([*words, "--force"], cwd=tmp_path, check=True, capture_output=True)
+        walls.append(time.perf_counter() - started)
+    print(f"\n{kind}: {min(walls[1:]):.2f} s")
+    assert min(walls[1:]) < 1.5

@@ -93,7 +93,7 @@ def test_left_out_residuals_of_a_kernel_equal_those_of_a_loop(
 @pytest.mark.parametrize("kind", KINDS)
 def test_nested_error_is_that_of_fresh_points(kind: Kind) -> None:
     nested, fresh = [], []
-    for seed in range(60):
+    for seed in range(150):
         rng = np.random.default_rng(seed)
         target = rng.uniform(-1, 1, (209, 2)) * np.array([10.0, 7.0])
         base = target + rng.normal(0, 0.8, (209, 2))
@@ -105,8 +105,9 @@ def test_nested_error_is_that_of_fresh_points(kind: Kind) -> None:
         nested.append(np.hypot(*fit.residual.T).mean())
         left = target - apply(fit.head, base, everything.embedding)
         fresh.append(np.hypot(*left[9:].T).mean())
-    # Never too good; a little too bad, since it is of fits to eight points.
-    assert 0.97 * np.mean(fresh) < np.mean(nested) < 1.12 * np.mean(fresh)
+    # A little too good at most, since a point that is left out has taken part in the scale of the
+    # features; a little too bad, since it is of fits to eight points.
+    assert 0.95 * np.mean(fresh) < np.mean(nested) < 1.12 * np.mean(fresh)
 
 
 def bent(base: Floats) -> Floats:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from eyecli.coreml import proto
-from eyecli.coreml.heads.forms import Head, Hidden, Quadratic, Rbf
+from eyecli.coreml.heads.forms import Floats, Head, Hidden, Quadratic, Rbf
 from eyecli.coreml.heads.half import half
 from eyecli.coreml.heads.programs import PROGRAMS, program_of
 from eyecli.lazy import coremltools
@@ -90,16 +90,16 @@ def example(name: str) -> Head:
     """Return a small head of a program, in which no constant is one that a converter drops."""
     dims, units = 8, 12
 
-    def values(*shape: int) -> np.ndarray:
+    def values(*shape: int) -> Floats:
         return np.linspace(0.5, 1.5, int(np.prod(shape))).reshape(shape)
 
     if name == "linear":
         return Head("ridge", np.zeros((2, 2 + dims)), np.zeros(2))
     if name == "quadratic":
-        form = Quadratic(dims, values(2), 4 * values(2))
+        form = Quadratic(dims, values(2), 4.0 * values(2))
         return Head("quadratic", values(2, 7), np.zeros(2), features=form)
     if name == "rbf":
-        kernels = Rbf(values(dims), 2 * values(dims), values(units, dims))
+        kernels = Rbf(values(dims), 2.0 * values(dims), values(units, dims))
         return Head("rbf", values(2, 2 + units), np.zeros(2), features=kernels)
     layer = Hidden(values(2 + dims), values(units, 2 + dims), values(units))
     return Head("mlp", values(2, 2 + units), np.zeros(2), features=layer)
