@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 
 from eyecli.coreml import package
-from eyecli.coreml.heads import make_head
+from eyecli.coreml.heads.forms import Head
+from eyecli.coreml.heads.template import make_head
 from eyecli.errors import DataError
 from eyecli.mlprogram import MODEL_FILE, WEIGHT_FILE, coreml_messages, programs, read_coreml
 
 
 def head() -> tuple[Any, bytes]:
     """Return a message with weights beside it."""
-    content, weights = make_head(np.ones((2, 10)), np.zeros(2))
+    content, weights = make_head(Head("affine", np.ones((2, 10)), np.zeros(2)))
     assert weights is not None
     return coreml_messages("Model_pb2").Model.FromString(content), weights
 

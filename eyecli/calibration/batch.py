@@ -12,8 +12,9 @@ from typing import Any
 
 from eyecli.calibration.candidate import Base, Candidate
 from eyecli.calibration.embeddings import from_embeddings
+from eyecli.calibration.parity import Template
 from eyecli.calibration.share import Imaging, from_images
-from eyecli.calibration.stage import calibrate, head_work
+from eyecli.calibration.stage import Wish, calibrate, head_work
 from eyecli.calibration.users import EMBEDDINGS, Found, Part
 from eyecli.errors import CheckError, DataError, EyecliError, MissingError, UsageError
 from eyecli.workspace.memo import Work, recall
@@ -129,7 +130,7 @@ def calibrate_all(
     root: Path,
     task: str,
     candidates: Sequence[Candidate],
-    name: str | None,
+    wish: Wish,
     *,
     many: bool,
     force: bool,
@@ -142,8 +143,8 @@ def calibrate_all(
         The workspace and the task's name.
     candidates
         The users.
-    name
-        What to call the only user in the reference.
+    wish
+        What is wanted.
     many
         Whether to go on to say who was refused.
     force
@@ -161,7 +162,8 @@ def calibrate_all(
     """
     outcomes: list[Outcome] = []
     refused: list[EyecliError] = []
-    known = [None if force else _known_head(root, task, one, name) for one in candidates]
+    proven: set[Template] = set()
+    known = [None if force else _known_head(root, task, one, wish) for one in candidates]
     models = {one.origin.model.ref: one.origin.model for one, head in
               zip(candidates, known, strict=True) if one.origin.model and not head}  # fmt: skip
     for model in models.values():
@@ -172,7 +174,7 @@ def calibrate_all(
             outcome = (
                 Outcome(head, cached=True)
                 if head
-                else _calibrate(root, task, candidate, name, force)
+                else _calibrate(root, task, candidate, wish, force, proven)
             )
         except (CheckError, DataError) as error:
             refused.append(error)
@@ -191,32 +193,37 @@ def calibrate_all(
     return outcomes, refused
 
 
-def _known_head(root: Path, task: str, candidate: Candidate, name: str | None) -> Artifact | None:
+def _known_head(root: Path, task: str, candidate: Candidate, wish: Wish) -> Artifact | None:
     try:
-        return recall(root, _work(task, candidate, name))
+        return recall(root, _work(task, candidate, wish))
     except DataError:
         return None
 
 
-def _work(task: str, candidate: Candidate, name: str | None) -> Work:
+def _work(task: str, candidate: Candidate, wish: Wish) -> Work:
     """Return what identifies a head; a name from the data that is none is bad data."""
     try:
         return head_work(
-            task, candidate.user, candidate.unit, candidate.network, candidate.origin, name
+            task, candidate.user, candidate.unit, candidate.network, candidate.origin, wish
         )
     except UsageError as error:
-        if name:
+        if wish.name:
             raise
         raise DataError(f"{candidate.place}: {error.message}", error.hint) from error
 
 
 def _calibrate(
-    root: Path, task: str, candidate: Candidate, name: str | None, force: bool
+    root: Path,
+    task: str,
+    candidate: Candidate,
+    wish: Wish,
+    force: bool,
+    proven: set[Template],
 ) -> Outcome:
-    _work(task, candidate, name)  # Before the slow work.
+    _work(task, candidate, wish)  # Before the slow work.
     samples, seen = candidate.read()
     origin = replace(candidate.origin, seen=seen)
-    return calibrate(root, task, samples, origin, name, force=force, checked=True)
+    return calibrate(root, task, samples, origin, wish, force=force, checked=True, proven=proven)
 
 
 def describe(summary: dict[str, Any], ref: str) -> str:

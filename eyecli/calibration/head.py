@@ -1,4 +1,4 @@
-"""A user's head on disk: `head.json` says what it is, `head.npz` holds weight and bias."""
+"""A user's head on disk: `head.json` says what it is, `head.npz` holds its arrays."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
-from eyecli.calibration.regressors import Kind, LinearHead
 from eyecli.calibration.samples import ZIP_ERRORS, Floats, Samples, Unit
 from eyecli.calibration.select import Selection
 from eyecli.calibration.verdict import Verdict
+from eyecli.coreml.heads.forms import Features, Head, Hidden, Kind, Quadratic, Rbf, apply
 from eyecli.errors import DataError
 
-FORMAT = 1
+FORMAT = 2
+# Format 1 had the linear kinds only, and is the same for those.
+FORMATS = (1, 2)
 INFO = "head.json"
 ARRAYS = "head.npz"
 # The fields of head.json that a reader relies on.
@@ -31,6 +33,12 @@ FIELDS: dict[str, type | tuple[type, ...]] = {
     "lopo": list,
     "alpha": (float, int, type(None)),
 }
+# Arrays of the features of a kind: D is the size of the embedding, k the number of features.
+SHAPES: dict[str, dict[str, tuple[int | str, ...]]] = {
+    "quadratic": {"centre": (2,), "scale": (2,)},
+    "rbf": {"centre": ("D",), "scale": ("D",), "support": ("k", "D")},
+    "mlp": {"centre": ("2 + D",), "layer": ("k", "2 + D"), "threshold": ("k",)},
+}
 
 
 @dataclass(frozen=True)
@@ -40,7 +48,7 @@ class StoredHead:
     Parameters
     ----------
     head
-        The linear map.
+        The function.
     info
         ``kind``, ``unit``, ``user``, ``model`` (digest), ``inputs`` (the ones the head uses),
         ``dims`` (of the embedding), ``points``, ``alpha``, ``shrink``, ``verdict`` (``verdict``,
@@ -48,7 +56,7 @@ class StoredHead:
         error in the unit; None where no frame was usable) and the table ``lopo``.
     """
 
-    head: LinearHead
+    head: Head
     info: dict[str, Any]
 
 
@@ -76,8 +84,8 @@ def save_head(folder: Path, samples: Samples, selection: Selection, verdict: Ver
         "unit": samples.unit,
         "user": samples.user,
         "model": samples.model,
-        "inputs": ["base", "embedding"] if head.weight[:, 2:].any() else ["base"],
-        "dims": head.weight.shape[1] - 2,
+        "inputs": ["base", "embedding"] if _uses_embedding(head) else ["base"],
+        "dims": head.dims,
         "points": len(selection.points),
         "alpha": head.alpha,
         "shrink": selection.shrink,
@@ -95,7 +103,8 @@ def save_head(folder: Path, samples: Samples, selection: Selection, verdict: Ver
         ],
     }
     (folder / INFO).write_text(json.dumps(info, indent=2, allow_nan=False) + "\n", "utf-8")
-    np.savez(folder / ARRAYS, weight=head.weight, bias=head.bias)
+    own = {name: getattr(head.features, name) for name in SHAPES.get(head.kind, ())}
+    np.savez(folder / ARRAYS, weight=head.weight, bias=head.bias, **own)
     return StoredHead(head, info)
 
 
@@ -126,25 +135,17 @@ def load_head(folder: Path, model: str | None = None) -> StoredHead:
             f"not for {model[:12]}",
             "calibrate this user with this model",
         )
-    path = folder / ARRAYS
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            weight, bias = stored["weight"], stored["bias"]
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file") from error
-    except (ValueError, KeyError, TypeError, OSError, EOFError, RuntimeError, *ZIP_ERRORS) as error:
-        raise DataError(f"{path}: no sound arrays weight and bias", "calibrate again") from error
-    for name, values, shape in (("weight", weight, (2, 2 + info["dims"])), ("bias", bias, (2,))):
-        if values.shape != shape or values.dtype != np.float64:
-            raise DataError(
-                f"{path}: {name} is {values.dtype} {values.shape}, needed: float64 {shape}"
-            )
-        if not np.isfinite(values).all():
-            raise DataError(f"{path}: {name} has values that are not finite", "calibrate again")
-    return StoredHead(LinearHead(info["kind"], weight, bias, info["alpha"]), info)
+    arrays = _read_arrays(folder / ARRAYS, info)
+    weight, bias = arrays.pop("weight"), arrays.pop("bias")
+    features: Features | None = None
+    if info["kind"] == "quadratic":
+        features = Quadratic(info["dims"], **arrays)
+    elif arrays:
+        features = Rbf(**arrays) if info["kind"] == "rbf" else Hidden(**arrays)
+    return StoredHead(Head(info["kind"], weight, bias, info["alpha"], features), info)
 
 
-def apply_head(head: LinearHead, base: ArrayLike, embedding: ArrayLike) -> Floats:
+def apply_head(head: Head, base: ArrayLike, embedding: ArrayLike) -> Floats:
     """Calibrated gaze of many frames.
 
     Parameters
@@ -165,14 +166,20 @@ def apply_head(head: LinearHead, base: ArrayLike, embedding: ArrayLike) -> Float
         If the shapes do not fit the head.
     """
     base, embedding = np.asarray(base, np.float64), np.asarray(embedding, np.float64)
-    n, dims = len(base), head.weight.shape[1] - 2
+    n, dims = len(base), head.dims
     if base.shape != (n, 2) or embedding.shape != (n, dims):
         raise DataError(
             f"base {base.shape} and embedding {embedding.shape} do not fit a head for "
             f"(n, 2) and (n, {dims})",
             "use the outputs of the model that the head was made for",
         )
-    return base @ head.weight[:, :2].T + embedding @ head.weight[:, 2:].T + head.bias
+    return apply(head, base, embedding)
+
+
+def _uses_embedding(head: Head) -> bool:
+    if head.features is None:
+        return bool(head.weight[:, 2:].any())
+    return head.kind != "quadratic"
 
 
 def _number(value: float) -> float | None:
@@ -187,7 +194,7 @@ def _read_info(path: Path) -> dict[str, Any]:
         raise DataError(f"{path}: no such file", "name the folder of a head") from error
     except (ValueError, OSError) as error:
         raise DataError(f"{path}: cannot be read as JSON: {error}") from error
-    if not isinstance(info, dict) or info.get("format") != FORMAT:
+    if not isinstance(info, dict) or info.get("format") not in FORMATS:
         raise DataError(f"{path}: not a head of format {FORMAT}", "calibrate again")
     for name, kind in FIELDS.items():
         if name not in info or not isinstance(info[name], kind):
@@ -196,3 +203,35 @@ def _read_info(path: Path) -> dict[str, Any]:
         if info[name] not in known:
             raise DataError(f"{path}: {name} is {info[name]!r}, known: {', '.join(known)}")
     return info
+
+
+def _read_arrays(path: Path, info: dict[str, Any]) -> dict[str, Floats]:
+    """Read what a kind needs, each array of its shape."""
+    shapes = {"weight": (2, "2 + k"), "bias": (2,), **SHAPES.get(info["kind"], {})}
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in shapes}
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file") from error
+    except (ValueError, KeyError, TypeError, OSError, EOFError, RuntimeError, *ZIP_ERRORS) as error:
+        names = ", ".join(shapes)
+        raise DataError(f"{path}: no sound arrays {names}", "calibrate again") from error
+    dims = info["dims"]
+    count = {"quadratic": 5, "rbf": _rows(arrays, "support"), "mlp": _rows(arrays, "layer")}
+    k = count.get(info["kind"], dims)
+    sizes: dict[int | str, int] = {2: 2, "D": dims, "2 + D": 2 + dims, "k": k, "2 + k": 2 + k}
+    for name, values in arrays.items():
+        shape = tuple(sizes[size] for size in shapes[name])
+        if values.shape != shape or values.dtype != np.float64:
+            raise DataError(
+                f"{path}: {name} is {values.dtype} {values.shape}, needed: float64 {shape}"
+            )
+        if not np.isfinite(values).all():
+            raise DataError(f"{path}: {name} has values that are not finite", "calibrate again")
+        if name == "scale" and not (values > 0).all():
+            raise DataError(f"{path}: {name} has values that are not positive", "calibrate again")
+    return arrays
+
+
+def _rows(arrays: dict[str, Floats], name: str) -> int:
+    return len(arrays[name]) if name in arrays and arrays[name].ndim else 0

@@ -8,16 +8,14 @@ are one observation of the user's error, and a fit over frames would take them f
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from eyecli.calibration.press import choose
 from eyecli.calibration.samples import Floats, Samples, Texts
-from eyecli.errors import DataError
-
-Kind = Literal["identity", "bias", "affine", "ridge"]
+from eyecli.coreml.heads.forms import Head, Kind
 
 # A frame below this quality (a blink, a lost face) is no observation of the gaze.
 MIN_QUALITY = 0.5
@@ -34,10 +32,6 @@ MIN_POINTS_AFFINE = 5
 # Ridge penalties in units of the mean variance of the standardised embedding, two a decade:
 # from nearly none to "the embedding does not matter".
 ALPHAS = np.logspace(-4, 1, 11)
-# Above this many points the error keeps the flattery of the choice among 22 ridge settings: on
-# average 0.1 of its standard error with 155 and 400 points (0.3 with 9), against a second
-# leave-out whose cost grows with the square of the points (0.1 s at 400).
-NESTED_POINTS = 400
 
 
 @dataclass(frozen=True)
@@ -56,6 +50,8 @@ class Points:
         (p,) number of frames good enough, and of all frames.
     lost
         Ids of the points without a usable frame.
+    kept
+        Rows of the frames that were averaged.
     """
 
     point: Texts
@@ -66,38 +62,17 @@ class Points:
     valid: NDArray[np.intp]
     frames: NDArray[np.intp]
     lost: tuple[str, ...] = ()
+    kept: NDArray[np.intp] = field(default_factory=lambda: np.empty(0, np.intp))
 
     def __len__(self) -> int:
         return len(self.point)
 
 
 @dataclass(frozen=True)
-class LinearHead:
-    """A user's head: ``gaze = weight @ [base; embedding] + bias``.
-
-    Parameters
-    ----------
-    kind
-        Rung of the ladder.
-    weight
-        (2, 2 + D), the base prediction first.
-    bias
-        (2,), in the unit of the base prediction.
-    alpha
-        Penalty of a ridge, in units of `ALPHAS`.
-    """
-
-    kind: Kind
-    weight: Floats
-    bias: Floats
-    alpha: float | None = None
-
-
-@dataclass(frozen=True)
 class Fit:
     """A fitted head with its (p, 2) leave-one-point-out residuals, target minus prediction."""
 
-    head: LinearHead
+    head: Head
     residual: Floats
 
 
@@ -152,6 +127,7 @@ def aggregate(samples: Samples) -> Points:
         valid=valid[usable],
         frames=frames[usable],
         lost=tuple(ids[~usable].tolist()),
+        kept=np.sort(rows[off <= cut]),
     )
 
 
@@ -213,78 +189,37 @@ def fit_ridge(points: Points) -> Fit | None:
     The prior is the base prediction (the ridge then predicts the user's residual: right with few
     points, since a strong penalty leaves base plus bias) or nothing (it predicts the target:
     right where the base prediction is worse than its embedding). Prior and penalty are those
-    with the least leave-one-point-out error. The residuals returned are *nested*: the setting
-    that predicts point i is chosen without point i, so that the choice among 22 settings does
-    not flatter the error. Both levels are closed forms of one decomposition: with the residuals
-    ``E``, the hat matrix ``H`` and ``M = I - H``, leaving the set ``S`` out gives the residuals
-    ``inv(M_SS) @ E_S`` (PRESS for one point, its block form for two). The scale of the embedding
-    comes from all points: it has seen no target.
+    with the least leave-one-point-out error; the residuals are nested (`press.choose`). The scale
+    of the embedding comes from all points: it has seen no target.
 
     Returns
     -------
     Fit or None
         None with fewer points than affine needs, or targets along a line.
     """
-    p, dims = points.embedding.shape
+    p = len(points)
     if p < MIN_POINTS_AFFINE or not spans_plane(points.target):
         return None
-    # A value that hardly moves (a dead ReLU) must not become a large one.
-    floor = 0.05 * np.sqrt(np.mean(points.scale**2))
-    scale = np.maximum(points.scale, floor if floor > 0 else 1.0) * np.sqrt(dims)
+    scale = embedding_scale(points)
     centre = points.embedding.mean(axis=0)
     u, s, vt = np.linalg.svd((points.embedding - centre) / scale, full_matrices=False)
     y = np.hstack([points.target - points.base, points.target])
     mean = y.mean(axis=0)
-    score, nested, single = [], [], []
-    for alpha in ALPHAS:
-        m = np.eye(p) - 1 / p - (u * (s**2 / (s**2 + p * alpha))) @ u.T
-        once, inner = _leave_out(m, m @ y, nested=p <= NESTED_POINTS)
-        single.append(once)
-        score.append(_lengths(once).mean(axis=0))
-        nested.append(inner)
-    # (settings, p, 2) residuals; settings run over the alphas, within them over the two priors.
-    left = np.stack(single).reshape(len(ALPHAS), p, 2, 2).swapaxes(1, 2).reshape(-1, p, 2)
-    inside = np.stack(nested).swapaxes(1, 2).reshape(-1, p)
-    best = int(np.argmin(np.stack(score).ravel()))
-    alpha, prior = ALPHAS[best // 2], 1 - best % 2
+    best = choose([(u, s**2)], ALPHAS, y)
+    alpha, prior = best.alpha, 1 - best.target
     columns = slice(0, 2) if prior else slice(2, 4)
     shrunk = (s / (s**2 + p * alpha))[:, None] * (u.T @ (y[:, columns] - mean[columns]))
     on_embedding = ((vt.T @ shrunk) / scale[:, None]).T
     weight = np.hstack([prior * np.eye(2), on_embedding])
-    head = LinearHead("ridge", weight, mean[columns] - on_embedding @ centre, float(alpha))
-    return Fit(head, left[inside.argmin(axis=0), np.arange(p)])
+    head = Head("ridge", weight, mean[columns] - on_embedding @ centre, alpha)
+    return Fit(head, best.residual)
 
 
-def _leave_out(m: Floats, e: Floats, nested: bool) -> tuple[Floats, Floats]:
-    """Leave-one-out residuals, and the mean inner error when each point is left out as well.
-
-    Parameters
-    ----------
-    m, e
-        (p, p) identity minus hat matrix, (p, 4) residuals of two targets of two axes.
-    nested
-        Without it the inner error is the plain one, the same for every point.
-
-    Returns
-    -------
-    tuple of ndarray
-        (p, 4) residuals; (p, 2) mean error over the points j != i with i and j left out.
-    """
-    p = len(m)
-    d = np.diag(m)
-    once = e / d[:, None]
-    if not nested:
-        return once, np.broadcast_to(_lengths(once).mean(axis=0), (p, 2))
-    det = np.outer(d, d) - m**2
-    np.fill_diagonal(det, 1.0)
-    # Residual of j with {i, j} left out, rows i; zero where i is j.
-    both = (d[:, None, None] * e[None] - m[:, :, None] * e[:, None]) / det[:, :, None]
-    return once, _lengths(both).sum(axis=1) / (p - 1)
-
-
-def _lengths(e: Floats) -> Floats:
-    """Euclidean lengths of the two (x, y) pairs in the last axis."""
-    return np.stack([np.hypot(e[..., 0], e[..., 1]), np.hypot(e[..., 2], e[..., 3])], axis=-1)
+def embedding_scale(points: Points) -> Floats:
+    """Return (D,) what the embedding is divided by, so that its mean square is about one."""
+    # A value that hardly moves (a dead ReLU) must not become a large one.
+    floor = 0.05 * np.sqrt(np.mean(points.scale**2))
+    return np.maximum(points.scale, floor if floor > 0 else 1.0) * np.sqrt(len(points.scale))
 
 
 def spans_plane(xy: Floats) -> bool:
@@ -293,9 +228,9 @@ def spans_plane(xy: Floats) -> bool:
     return bool(s[0] > 0 and s[-1] >= MIN_SPREAD * s[0])
 
 
-def _head(kind: Kind, points: Points, weight: Floats, bias: Floats) -> LinearHead:
+def _head(kind: Kind, points: Points, weight: Floats, bias: Floats) -> Head:
     zeros = np.zeros((2, points.embedding.shape[1]))
-    return LinearHead(kind, np.hstack([weight, zeros]), bias)
+    return Head(kind, np.hstack([weight, zeros]), bias)
 
 
 # From simple to rich: the order in which the one-standard-error rule prefers them.
@@ -305,21 +240,3 @@ LADDER: dict[Kind, Callable[[Points], Fit | None]] = {
     "affine": fit_affine,
     "ridge": fit_ridge,
 }
-
-
-def fit_head(samples: Samples, kind: Kind) -> LinearHead:
-    """Fit one rung of the ladder, whatever its error.
-
-    Raises
-    ------
-    DataError
-        If the points do not determine it.
-    """
-    points = aggregate(samples)
-    fit = LADDER[kind](points) if len(points) else None
-    if fit is None:
-        raise DataError(
-            f"{len(points)} usable points do not determine a head of kind {kind}",
-            "calibrate with more points, spread over the screen",
-        )
-    return fit.head

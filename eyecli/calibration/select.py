@@ -7,8 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from eyecli.calibration.regressors import LADDER, Fit, Kind, LinearHead, Points, aggregate
+from eyecli.calibration.curved import CURVED
+from eyecli.calibration.regressors import LADDER, MIN_POINTS_AFFINE, Fit, Points, aggregate
 from eyecli.calibration.samples import Floats, Samples
+from eyecli.coreml.heads.forms import Head, Kind
+from eyecli.errors import CheckError
 
 # Level of both paired tests of the gate. A stricter one withholds the shift from users who need
 # it, a looser one gives heads to users who have no error of their own. 2,000 simulated users (9
@@ -24,7 +27,7 @@ class Candidate:
     Parameters
     ----------
     kind
-        The rung.
+        The rung, or a kind beside the ladder.
     error, se
         Mean Euclidean leave-one-point-out error over the points and its standard error.
     p_value
@@ -53,7 +56,7 @@ class Selection:
     shrink
         Share of the fitted correction that the head applies, 0..1.
     candidates
-        Every rung that the points determine, from simple to rich.
+        Every rung that the points determine, from simple to rich, and the named kind.
     before, after
         Mean leave-one-point-out error of the base prediction and of the choice.
     reason
@@ -64,7 +67,7 @@ class Selection:
         (p, 2) leave-one-point-out residuals of the choice, target minus prediction.
     """
 
-    head: LinearHead
+    head: Head
     shrink: float
     candidates: tuple[Candidate, ...]
     before: float
@@ -74,7 +77,7 @@ class Selection:
     residual: Floats
 
 
-def select(samples: Samples) -> Selection:
+def select(samples: Samples, named: Kind | None = None) -> Selection:
     """Fit the ladder, choose by the one-standard-error rule, apply the gate, shrink.
 
     *Rule* (Breiman et al. 1984, Classification and Regression Trees, 3.4.3): the simplest rung
@@ -93,11 +96,19 @@ def select(samples: Samples) -> Selection:
     ----------
     samples
         Frames of one user.
+    named
+        Take this kind, on the ladder or not, whatever rule and gate say; what the gate says is
+        the reason all the same. It is shrunk as any other.
 
     Returns
     -------
     Selection
         With the identity and errors of NaN where no frame is usable.
+
+    Raises
+    ------
+    CheckError
+        If the points do not determine the named kind.
     """
     points = aggregate(samples)
     if not len(points):
@@ -105,7 +116,13 @@ def select(samples: Samples) -> Selection:
         assert none is not None
         why = "identity: no usable frame"
         return Selection(none.head, 0.0, (), math.nan, math.nan, why, points, none.residual)
-    fits = {kind: fit for kind, make in LADDER.items() if (fit := make(points)) is not None}
+    kinds = LADDER | {k: make for k, make in CURVED.items() if k == named}
+    fits = {kind: fit for kind, make in kinds.items() if (fit := make(points)) is not None}
+    if named and named not in fits and len(points) >= MIN_POINTS_AFFINE:
+        raise CheckError(
+            f"{len(points)} usable points do not determine a head of kind {named}",
+            "show more points, spread over the screen in both directions",
+        )
     errors = {kind: np.hypot(*fit.residual.T) for kind, fit in fits.items()}
     mean = {kind: float(error.mean()) for kind, error in errors.items()}
 
@@ -118,14 +135,19 @@ def select(samples: Samples) -> Selection:
     for kind in fits.keys() - {"identity", "bias"}:
         p_values[kind] = paired_p_value(errors[safe] - errors[kind])
 
-    best = min(mean, key=mean.__getitem__)
+    ladder = [kind for kind in fits if kind in LADDER]
+    best = min(ladder, key=mean.__getitem__)
     # Rounding is no difference.
     slack = 1e-9 * (mean["identity"] + float(np.abs(points.target).max()))
-    rule = next(k for k in fits if mean[k] - mean[best] <= _se(errors[k] - errors[best]) + slack)
+    rule = next(k for k in ladder if mean[k] - mean[best] <= _se(errors[k] - errors[best]) + slack)
     chosen: Kind = rule if rule == "identity" or p_values[rule] < GATE_LEVEL else safe
     reason = f"{chosen}: the simplest within one standard error of the best ({best})"
     if chosen != rule:
         reason = f"{chosen}: {rule} is not surely better (p = {p_values[rule]:.2g})"
+    if named in fits:
+        sure = "surely" if p_values[named] < GATE_LEVEL else "not surely"
+        over = "" if named == "identity" else f", {sure} better (p = {p_values[named]:.2g})"
+        reason, chosen = f"{named}: named{over}; otherwise {reason}", named
 
     head, residual, shrink = fits[chosen].head, fits[chosen].residual, 1.0
     if chosen != "identity":
@@ -144,7 +166,7 @@ def select(samples: Samples) -> Selection:
     )
 
 
-def _shrunk(fit: Fit, identity: Fit) -> tuple[LinearHead, Floats, float]:
+def _shrunk(fit: Fit, identity: Fit) -> tuple[Head, Floats, float]:
     """Blend a fit with the identity; the residual of a point uses the shrinkage without it."""
     correction = identity.residual - fit.residual
     product = (identity.residual * correction).sum(axis=1)
@@ -155,7 +177,7 @@ def _shrunk(fit: Fit, identity: Fit) -> tuple[LinearHead, Floats, float]:
     without = np.clip((product.sum() - product) / others, 0, 1)
     head = replace(
         fit.head,
-        weight=share * fit.head.weight + (1 - share) * identity.head.weight,
+        weight=share * fit.head.weight + (1 - share) * np.eye(2, fit.head.weight.shape[1]),
         bias=share * fit.head.bias,
     )
     return head, identity.residual - without[:, None] * correction, share

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eyecli.calibration.head import save_head
+from eyecli.calibration.parity import Template, check_parity
 from eyecli.calibration.samples import Samples
 from eyecli.calibration.select import select
 from eyecli.calibration.verdict import judge
-from eyecli.coreml.heads import write_head
+from eyecli.coreml.heads.forms import Kind
+from eyecli.coreml.heads.template import write_head
 from eyecli.errors import CheckError
 from eyecli.workspace.memo import Work
 from eyecli.workspace.references import check_name
@@ -18,6 +20,22 @@ from eyecli.workspace.store import Artifact
 
 PACKAGE = "head.mlpackage"
 UNKNOWN_USER = "user"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is wanted of a calibration, the same for all users of a command.
+
+    Attributes
+    ----------
+    kind
+        The kind of head; None chooses on the ladder.
+    name
+        What to call the only user in the reference; None as the samples do.
+    """
+
+    kind: Kind | None = None
+    name: str | None = None
 
 
 @dataclass(frozen=True)
@@ -41,7 +59,7 @@ class Origin:
 
 
 def head_work(
-    task: str, user: str | None, unit: str, network: str, origin: Origin, name: str | None
+    task: str, user: str | None, unit: str, network: str, origin: Origin, wish: Wish
 ) -> Work:
     """Return what identifies a user's head, known before any image is looked at.
 
@@ -51,14 +69,15 @@ def head_work(
         The task's name.
     user, unit, network
         The user as in the samples, the unit of the targets, the digest of the fold's weights.
-    origin, name
+    origin, wish
         As for `calibrate`.
     """
     inputs: dict[str, Artifact | tuple[str, str]] = {"samples": (origin.label, origin.digest)}
     if origin.model:
         inputs["model"] = origin.model
     params = {"user": user, "unit": unit, "network": network}
-    target = check_name(name or user or UNKNOWN_USER, "user")
+    params |= {"kind": wish.kind} if wish.kind else {}
+    target = check_name(wish.name or user or UNKNOWN_USER, "user")
     return Work("calibrate user", "head", task, target, params, inputs)
 
 
@@ -67,10 +86,11 @@ def calibrate(
     task: str,
     samples: Samples,
     origin: Origin,
-    name: str | None,
+    wish: Wish,
     *,
     force: bool,
     checked: bool = False,
+    proven: set[Template] | None = None,
 ) -> Outcome:
     """Fit a head to one user.
 
@@ -82,30 +102,39 @@ def calibrate(
         The user's samples.
     origin
         Where they come from.
-    name
-        The user's name in the reference; that of the samples by default.
+    wish
+        Kind and name.
     force, checked
         As for `run_stage`.
+    proven
+        As for `check_parity`: what the same command has executed already.
 
     Raises
     ------
     CheckError
-        If the verdict is reject: nothing is published.
+        If the verdict is reject, the points do not determine the wanted kind, or the Core ML
+        model is not exact enough: nothing is published.
     """
-    work = head_work(task, samples.user, samples.unit, samples.model, origin, name)
+    work = head_work(task, samples.user, samples.unit, samples.model, origin, wish)
     user = work.name
+    executed = set() if proven is None else proven
 
     def build(folder: Path) -> Built:
-        selection = select(samples)
-        verdict = judge(selection)
-        if verdict.verdict == "reject":
+        try:
+            selection = select(samples, wish.kind)
+            verdict = judge(selection)
+            if verdict.verdict == "reject":
+                raise CheckError(
+                    "; ".join(verdict.reasons), "nothing was published; show all the points again"
+                )
+            head = save_head(folder, samples, selection, verdict).head
+            metadata = {"model_digest": samples.model, "unit": samples.unit, "kind": head.kind}
+            package = write_head(folder / PACKAGE, head, metadata)
+            parity = check_parity(package, samples, selection, executed)
+        except CheckError as error:
             raise CheckError(
-                f"calibration of {user} rejected: {'; '.join(verdict.reasons)}",
-                "nothing was published; show all the points again",
-            )
-        head = save_head(folder, samples, selection, verdict).head
-        metadata = {"model_digest": samples.model, "unit": samples.unit, "kind": head.kind}
-        write_head(folder / PACKAGE, head.weight, head.bias, metadata)
+                f"calibration of {user} rejected: {error.message}", error.hint
+            ) from error
         return Built(
             summary={
                 "kind": head.kind,
@@ -118,6 +147,7 @@ def calibrate(
                 "after": selection.after,
                 "unit": samples.unit,
                 "seen_in_training": origin.seen,
+                "parity": parity,
             }
         )
 

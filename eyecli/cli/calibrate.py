@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -42,10 +42,15 @@ def calibrate_user(
         str | None,
         typer.Option(help="Name of the user in the reference; of several users, the only one."),
     ] = None,
+    kind: Annotated[
+        Literal["auto", "identity", "bias", "affine", "ridge", "quadratic", "rbf", "mlp"],
+        typer.Option(help="Take this kind of head, whatever its error; auto chooses."),
+    ] = "auto",
 ) -> Result:
-    """Fit identity, bias, affine or ridge, chosen by leave-one-point-out error.
+    """Fit identity, bias, affine or ridge, chosen by leave-one-point-out error, or a named kind.
 
-    Falls back to the base model where there is no gain. The verdict is accept, repeat (these
+    Falls back to the base model where there is no gain; a named kind stays, and what it gains is
+    said all the same. The verdict is accept, repeat (these
     points) or reject (exit code 4, nothing published). The head is stored as JSON, NPZ and as a
     Core ML model. Several users give a line each; if some are refused, the others are not lost,
     and the exit code is 3 for bad data, else 4.
@@ -59,6 +64,7 @@ def calibrate_user(
         summarise,
     )
     from eyecli.calibration.candidate import open_base
+    from eyecli.calibration.stage import Wish
     from eyecli.calibration.users import find_parts
     from eyecli.tasks.base import all_layouts
 
@@ -75,8 +81,8 @@ def calibrate_user(
         return _tell(users, refused)
     # A folder in which nobody was found does not begin a workspace.
     root = shell.open(create=True) if users else shell.workspace
-    name = None if many else user
-    outcomes, failed = calibrate_all(root, TASK, users, name, many=many, force=shell.force)
+    wish = Wish(None if kind == "auto" else kind, None if many else user)
+    outcomes, failed = calibrate_all(root, TASK, users, wish, many=many, force=shell.force)
     refused += failed
     worst = gravest(refused)
     if many:

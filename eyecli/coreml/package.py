@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 
 from eyecli.errors import DataError
@@ -13,7 +14,7 @@ from eyecli.mlprogram import MODEL_FILE, WEIGHT_FILE, read_coreml
 read = read_coreml
 
 
-def write(path: Path, spec: bytes, weights: bytes | None = None) -> Path:
+def write(path: Path, spec: bytes, weights: bytes | Mapping[str, bytes] | None = None) -> Path:
     """Write a Core ML package folder; equal content gives equal files.
 
     Parameters
@@ -23,7 +24,8 @@ def write(path: Path, spec: bytes, weights: bytes | None = None) -> Path:
     spec
         The serialised protobuf message `Model`.
     weights
-        The content of ``weight.bin``; None for a program whose constants are all immediate.
+        The content of ``weight.bin``, or of several files by name, as a pipeline has them; None
+        for a program whose constants are all immediate.
 
     Returns
     -------
@@ -37,21 +39,28 @@ def write(path: Path, spec: bytes, weights: bytes | None = None) -> Path:
     """
     if path.exists():
         raise DataError(f"{path} exists already", "name another folder, or remove this one")
-    items = [("model.mlmodel", "Specification", MODEL_FILE, MODEL_FILE, spec)]
-    if weights is not None:
-        folder = str(Path(WEIGHT_FILE).parent)
-        items.append(("weights", "Weights", folder, WEIGHT_FILE, weights))
-    entries = {}
-    for name, what, item, file, content in items:
+    main, folder = Path(MODEL_FILE), Path(WEIGHT_FILE).parent
+    files = {main: spec}
+    if isinstance(weights, bytes):
+        files[Path(WEIGHT_FILE)] = weights
+    elif weights:
+        files |= {folder / name: weights[name] for name in sorted(weights)}
+    for file, content in files.items():
         target = path / "Data" / file
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content)
-        entries[_identifier(name, content)] = {
+    items = [("model.mlmodel", "Specification", main, spec)]
+    if len(files) > 1:
+        items.append(("weights", "Weights", folder, b"".join(list(files.values())[1:])))
+    entries = {
+        _identifier(name, content): {
             "author": "com.apple.CoreML",
             "description": f"CoreML Model {what}",
             "name": name,
-            "path": item,
+            "path": place.as_posix(),
         }
+        for name, what, place, content in items
+    }
     manifest = {
         "fileFormatVersion": "1.0.0",
         "itemInfoEntries": entries,

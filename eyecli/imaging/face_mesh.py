@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from eyecli.imaging.square import Square
-from eyecli.lazy import without_tensorflow
+from eyecli.lazy import without
 
 POINTS = 478
 # (height, width, 3) uint8 to (478, 3): x and y in pixels, z in pixels away from the camera.
@@ -59,7 +59,7 @@ def still_finder() -> Iterator[Callable[[np.ndarray], tuple[np.ndarray | None, i
 
 def solutions(name: str) -> Any:
     """Import one of MediaPipe's solutions, such as ``face_mesh``."""
-    with without_tensorflow():
+    with without("tensorflow"):
         import importlib
 
         return importlib.import_module(f"mediapipe.python.solutions.{name}")

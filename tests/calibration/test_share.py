@@ -16,6 +16,7 @@ from eyecli.calibration.batch import calibrate_all, find_candidates
 from eyecli.calibration.candidate import Base, Candidate
 from eyecli.calibration.images import Network, rows_of_users
 from eyecli.calibration.share import Imaging, from_images, open_images, raw_of_user
+from eyecli.calibration.stage import Wish
 from eyecli.calibration.users import Found, Part
 from eyecli.data.arrays import ArraySpec
 from eyecli.data.raw import Raw
@@ -152,14 +153,14 @@ def test_faces_are_extracted_a_user_at_a_time_and_only_where_needed(
     found, refused = find(root, folder, videos(folder, seen))
     assert ([one.user for one in found], refused, seen) == (["ann", "bob", "eve"], [], [])
     assert [(one.samples, one.points) for one in found] == [(9, 9)] * 3
-    made, lost = calibrate_all(root, "gaze", found[:2], None, many=True, force=False)
+    made, lost = calibrate_all(root, "gaze", found[:2], Wish(), many=True, force=False)
     assert [one.artifact.ref for one in made] == ["head/gaze/ann@v1", "head/gaze/bob@v1"]
     assert made[0].artifact.manifest.summary["kind"] == "bias" and not lost
     assert [names for names, _ in seen] == [["ann.mp4"], ["bob.mp4"]]
     assert all(scratch.parent == root / "tmp" for _, scratch in seen)
     assert list((root / "tmp").iterdir()) == []
     # A user more: only his videos are looked at, and in them nobody was seen.
-    made, lost = calibrate_all(root, "gaze", found, None, many=True, force=False)
+    made, lost = calibrate_all(root, "gaze", found, Wish(), many=True, force=False)
     assert [one.cached for one in made] == [True, True]
     assert [names for names, _ in seen[2:]] == [["eve.mp4"]]
     assert [error.message for error in lost] == [f"{folder}: no usable sample of eve: 18 no face"]
@@ -174,7 +175,7 @@ def test_a_broken_session_refuses_its_user_only(
     read = videos(folder, [], broken="bob.mp4")
     found, refused = find(root, folder, read)
     assert ([one.user for one in found], refused) == (["ann", "bob", "eve"], [])
-    made, lost = calibrate_all(root, "gaze", found[:2], None, many=True, force=False)
+    made, lost = calibrate_all(root, "gaze", found[:2], Wish(), many=True, force=False)
     assert [one.artifact.ref for one in made] == ["head/gaze/ann@v1"]
     assert [error.message for error in lost] == [f"{folder / 'bob.mp4'}: bad stimulus"]
 
@@ -204,7 +205,7 @@ def test_what_the_model_does_not_look_at_is_refused(root: Path, folder: Path) ->
     found, _ = from_images(
         root, Part(folder, "face-sessions"), base(root), replace(imaging, network=lambda: blind)
     )
-    _, lost = calibrate_all(root, "gaze", found[:1], None, many=True, force=False)
+    _, lost = calibrate_all(root, "gaze", found[:1], Wish(), many=True, force=False)
     assert "no left, which the model looks at" in lost[0].message
 
 
@@ -226,9 +227,9 @@ def test_pictures_of_one_user_are_those_of_his_rows(root: Path, tmp_path: Path) 
 
 def test_a_damaged_model_is_said_once(root: Path, folder: Path) -> None:
     found, _ = find(root, folder, videos(folder, []))
-    made, _ = calibrate_all(root, "gaze", found[:1], None, many=True, force=False)
+    made, _ = calibrate_all(root, "gaze", found[:1], Wish(), many=True, force=False)
     (root / "model/gaze/v0001/stray").touch()
     with pytest.raises(DataError, match="stray: not part of the artifact"):
-        calibrate_all(root, "gaze", found, None, many=True, force=False)
-    again, _ = calibrate_all(root, "gaze", found[:1], None, many=True, force=False)
+        calibrate_all(root, "gaze", found, Wish(), many=True, force=False)
+    again, _ = calibrate_all(root, "gaze", found[:1], Wish(), many=True, force=False)
     assert (again[0].artifact.ref, again[0].cached) == (made[0].artifact.ref, True)

@@ -15,6 +15,7 @@ from eyecli.calibration.head import StoredHead, apply_head, load_head, save_head
 from eyecli.calibration.samples import Samples
 from eyecli.calibration.select import select
 from eyecli.calibration.verdict import judge
+from eyecli.coreml.heads.forms import Kind
 from eyecli.errors import DataError
 
 MODEL = "0123456789abcdef0123"
@@ -50,6 +51,44 @@ def test_a_head_is_read_back_exactly(tmp_path: Path) -> None:
     assert info["after"] < info["before"]
 
 
+@pytest.mark.parametrize("kind", ["quadratic", "rbf", "mlp"])
+def test_a_head_of_every_kind_is_read_back_exactly(tmp_path: Path, kind: Kind) -> None:
+    samples = poor_base()
+    selection = select(samples, kind)
+    save_head(tmp_path, samples, selection, judge(selection))
+    loaded = load_head(tmp_path, MODEL)
+    assert (loaded.head.kind, loaded.info["dims"]) == (kind, sim.DIMS)
+    assert loaded.info["inputs"] == (["base"] if kind == "quadratic" else ["base", "embedding"])
+    assert [row["kind"] for row in loaded.info["lopo"]][-1] == kind
+    rng = np.random.default_rng(0)
+    base, embedding = rng.normal(size=(5, 2)), rng.normal(size=(5, sim.DIMS))
+    expected = apply_head(selection.head, base, embedding)
+    np.testing.assert_array_equal(apply_head(loaded.head, base, embedding), expected)
+    with pytest.raises(DataError, match="do not fit"):
+        apply_head(loaded.head, base, embedding[:, 1:])
+    arrays = dict(np.load(tmp_path / "head.npz"))
+    for name, values in arrays.items():
+        np.savez(tmp_path / "head.npz", **arrays | {name: values[:-1]})
+        with pytest.raises(DataError, match=r"head\.npz: \w+ is float64"):
+            load_head(tmp_path)
+        np.savez(tmp_path / "head.npz", **{n: a for n, a in arrays.items() if n != name})
+        with pytest.raises(DataError, match=f"no sound arrays .*{name}"):
+            load_head(tmp_path)
+    if "scale" in arrays:
+        np.savez(tmp_path / "head.npz", **arrays | {"scale": 0 * arrays["scale"]})
+        with pytest.raises(DataError, match="scale has values that are not positive"):
+            load_head(tmp_path)
+
+
+def test_a_head_of_format_1_is_still_read() -> None:
+    """Written by the version before other kinds came."""
+    stored = load_head(Path(__file__).parent / "head_format_1", MODEL)
+    assert (stored.info["format"], stored.head.kind, stored.head.alpha) == (1, "ridge", 0.01)
+    gaze = apply_head(stored.head, [[1, 2], [3, 4]], np.arange(8).reshape(2, 4))
+    expected = [[-19.73345907, -2.97216832], [-22.73219496, 28.69998469]]
+    np.testing.assert_allclose(gaze, expected, rtol=1e-8)
+
+
 def test_the_same_head_makes_the_same_bytes(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
@@ -76,7 +115,7 @@ def test_a_head_of_another_model_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format": 2}, "not a head of format 1"),
+        ({"format": 3}, "not a head of format 2"),
         ({"kind": "forest"}, "kind is 'forest'"),
         ({"unit": "mm"}, "unit is 'mm'"),
         ({"dims": 3}, r"weight is float64 \(2, 66\), needed: float64 \(2, 5\)"),

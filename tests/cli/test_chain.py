@@ -79,7 +79,10 @@ def test_what_needs_no_network_never_imports_tensorflow(copy: Chain, stage: str)
     done = eyecli_process(*CHAIN[stage].split(), "--force", cwd=copy.folder,
                           options=("-X", "importtime"))  # fmt: skip
     assert done.ref == REFS[stage].replace("@v1", "@v2")
-    assert done.imported & {"tensorflow", "keras", "coremltools", "mediapipe", "jax"} == set()
+    # calibrate executes the head by coremltools, which looks for TensorFlow (absl comes with it) and
+    # does not find it.
+    more = {"absl"} if stage == "calibrate" else {"tensorflow", "coremltools"}
+    assert done.imported & ({"keras", "mediapipe", "jax"} | more) == set()
 
 
 @pytest.mark.parametrize("stage", CHAIN)

@@ -8,19 +8,20 @@ import numpy as np
 import pytest
 
 from eyecli.coreml import package
-from eyecli.coreml.heads import make_head, write_head
+from eyecli.coreml.heads.forms import Head
+from eyecli.coreml.heads.template import make_head, write_head
 from eyecli.errors import DataError
 from eyecli.mlprogram import MODEL_FILE, WEIGHT_FILE, coreml_messages
 
 
 @pytest.fixture
 def head(tmp_path: Path) -> Path:
-    return write_head(tmp_path / "head.mlpackage", np.ones((2, 10)), np.zeros(2))
+    return write_head(tmp_path / "head.mlpackage", Head("affine", np.ones((2, 10)), np.zeros(2)))
 
 
 def test_equal_content_gives_equal_files(head: Path, tmp_path: Path) -> None:
-    twin = write_head(tmp_path / "twin.mlpackage", np.ones((2, 10)), np.zeros(2))
-    other = write_head(tmp_path / "other.mlpackage", np.ones((2, 10)), np.ones(2))
+    twin = write_head(tmp_path / "twin.mlpackage", Head("affine", np.ones((2, 10)), np.zeros(2)))
+    other = write_head(tmp_path / "other.mlpackage", Head("affine", np.ones((2, 10)), np.ones(2)))
     assert package.digest(head) == package.digest(twin) != package.digest(other)
     assert package.functions(head) == ["main"]
 
@@ -42,7 +43,7 @@ def test_apple_reads_our_manifest(head: Path) -> None:
 
 
 def test_a_program_without_blobs_has_no_weights(tmp_path: Path) -> None:
-    path = write_head(tmp_path / "head.mlpackage", np.ones((2, 3)), np.zeros(2))
+    path = write_head(tmp_path / "head.mlpackage", Head("affine", np.ones((2, 3)), np.zeros(2)))
     assert [p.name for p in path.rglob("*") if p.is_file()].count("weight.bin") == 0
     assert len(json.loads((path / "Manifest.json").read_text())["itemInfoEntries"]) == 1
     assert package.functions(path) == ["main"]
@@ -83,7 +84,7 @@ def test_weights_missing_or_cut(head: Path) -> None:
 
 def test_weights_of_nested_blocks_are_looked_for(tmp_path: Path) -> None:
     model = coreml_messages("Model_pb2").Model.FromString(
-        make_head(np.ones((2, 10)), np.zeros(2))[0]
+        make_head(Head("affine", np.ones((2, 10)), np.zeros(2)))[0]
     )
     (block,) = model.mlProgram.functions["main"].block_specializations.values()
     outer = type(block)()
@@ -95,7 +96,7 @@ def test_weights_of_nested_blocks_are_looked_for(tmp_path: Path) -> None:
 
 
 def test_weights_elsewhere_are_refused(tmp_path: Path) -> None:
-    spec, weights = make_head(np.ones((2, 10)), np.zeros(2))
+    spec, weights = make_head(Head("affine", np.ones((2, 10)), np.zeros(2)))
     moved = spec.replace(b"@model_path/weights", b"@model_path/../etcs")
     with pytest.raises(DataError, match="keeps weights in"):
         package.read(package.write(tmp_path / "m.mlpackage", moved, weights))
@@ -109,7 +110,7 @@ def test_other_kinds_and_versions(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="neuralNetwork"):
         package.read(path)
     newer = model()
-    newer.ParseFromString(make_head(np.ones((2, 3)), np.zeros(2))[0])
+    newer.ParseFromString(make_head(Head("affine", np.ones((2, 3)), np.zeros(2)))[0])
     newer.specificationVersion = 99
     path = package.write(tmp_path / "new.mlpackage", newer.SerializeToString())
     with pytest.raises(DataError, match="version 99"):

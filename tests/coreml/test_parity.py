@@ -11,7 +11,10 @@ import pytest
 
 from eyecli.coreml import parity
 from eyecli.coreml.convert import Contract, convert
-from eyecli.coreml.heads import apply_head_fp16, write_head
+from eyecli.coreml.heads.emulation import apply_head_fp16
+from eyecli.coreml.heads.forms import Head
+from eyecli.coreml.heads.template import write_head
+from eyecli.coreml.interpreter import run
 from eyecli.errors import DataError
 from eyecli.mlprogram import WEIGHT_FILE
 
@@ -32,7 +35,7 @@ def test_gaze_agrees(
     assert set(result) == {"gaze", "embedding"}
     assert all(0 < d.mean <= d.max < BAR for d in result.values())
     pixels = {k: np.moveaxis(v, -1, 1) for k, v in gaze_samples.items()}
-    assert parity.run(gaze_package, pixels)["gaze"].std(axis=0).min() > 20 * BAR
+    assert run(gaze_package, pixels)["gaze"].std(axis=0).min() > 20 * BAR
 
 
 @pytest.fixture(scope="session")
@@ -107,35 +110,35 @@ def test_a_dropped_normalisation_is_caught(
 
 def test_bad_samples(small_package: Path, small_samples: dict[str, np.ndarray]) -> None:
     with pytest.raises(DataError, match="needs the input pixels"):
-        parity.run(small_package, {"picture": small_samples["pixels"]})
+        run(small_package, {"picture": small_samples["pixels"]})
     with pytest.raises(DataError, match=r"input pixels is \(15, 12, 3\)"):
-        parity.run(small_package, small_samples)
+        run(small_package, small_samples)
     with pytest.raises(DataError, match="no function user"):
-        parity.run(small_package, {}, function="user")
+        run(small_package, {}, function="user")
 
 
 def test_inputs_of_different_length(tmp_path: Path) -> None:
-    path = write_head(tmp_path / "head.mlpackage", np.ones((2, 4)), np.zeros(2))
+    path = write_head(tmp_path / "head.mlpackage", Head("affine", np.ones((2, 4)), np.zeros(2)))
     with pytest.raises(DataError, match="different length"):
-        parity.run(path, {"gaze": np.ones((2, 2, 1, 1)), "embedding": np.ones((3, 2, 1, 1))})
+        run(path, {"gaze": np.ones((2, 2, 1, 1)), "embedding": np.ones((3, 2, 1, 1))})
 
 
 def test_head_runs_as_emulated(tmp_path: Path) -> None:
     random = np.random.default_rng(5)
     weight, bias = random.normal(0, 100, (2, 18)), random.normal(0, 500, 2)
     gaze, embedding = random.normal(size=(7, 2)), random.normal(size=(7, 16))
-    path = write_head(tmp_path / "head.mlpackage", weight, bias)
+    path = write_head(tmp_path / "head.mlpackage", Head("affine", weight, bias))
     samples = {"gaze": gaze[:, :, None, None], "embedding": embedding[:, :, None, None]}
-    out = parity.run(path, samples, half=True)["gaze_calibrated"][:, :, 0, 0]
-    emulated = apply_head_fp16(weight, bias, gaze, embedding)
+    out = run(path, samples, half=True)["gaze_calibrated"][:, :, 0, 0]
+    emulated = apply_head_fp16(Head("affine", weight, bias), gaze, embedding)
     np.testing.assert_allclose(out, emulated, rtol=2**-10)  # the order of the sums is free
     np.testing.assert_allclose(out, np.c_[gaze, embedding] @ weight.T + bias, atol=2)
 
 
 def test_no_tensorflow_is_loaded_to_execute(tmp_path: Path) -> None:
-    path = write_head(tmp_path / "head.mlpackage", np.ones((2, 5)), np.zeros(2))
+    path = write_head(tmp_path / "head.mlpackage", Head("affine", np.ones((2, 5)), np.zeros(2)))
     code = (
-        "import sys, numpy as np; from pathlib import Path; from eyecli.coreml.parity import run;"
+        "import sys, numpy as np; from pathlib import Path; from eyecli.coreml.interpreter import run;"
         "s = {'gaze': np.ones((1, 2, 1, 1)), 'embedding': np.ones((1, 3, 1, 1))};"
         f"out = run(Path({str(path)!r}), s)['gaze_calibrated'];"
         "print(out.ravel(), 'tensorflow' in sys.modules)"

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from faces import plain_looks
 
-from eyecli.lazy import without_tensorflow
+from eyecli.lazy import without
 from eyecli.synthesis.eyes import Side
 from eyecli.synthesis.frames import SIDES, Camera, FaceRenderer, draw_room
 from eyecli.synthesis.head import Pose, project, to_view
@@ -32,7 +32,7 @@ def renderer(seed: int | None = None, **changes: Any) -> FaceRenderer:
 @pytest.fixture
 def mesh() -> Iterator[Any]:
     os.environ.setdefault("GLOG_minloglevel", "2")
-    with without_tensorflow():
+    with without("tensorflow"):
         from mediapipe.python.solutions.face_mesh import FaceMesh
     with FaceMesh(static_image_mode=False, max_num_faces=1, refine_landmarks=True) as found:
         yield found

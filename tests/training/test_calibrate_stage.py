@@ -13,7 +13,7 @@ from gaze_chain import Chain
 from eyecli.calibration.head import load_head
 from eyecli.calibration.images import embed, load_network
 from eyecli.calibration.samples import Samples, require_model, write_samples
-from eyecli.calibration.stage import Origin, calibrate
+from eyecli.calibration.stage import Origin, Wish, calibrate
 from eyecli.cli.main import run
 from eyecli.coreml.stage import export_head
 from eyecli.data.prepared import read_table
@@ -73,7 +73,7 @@ def test_a_problem_in_the_images_stops_it(chain: Chain) -> None:
 
 def test_an_accepted_calibration_is_published_with_its_model(chain: Chain) -> None:
     samples = person()
-    made = calibrate(chain.root, "gaze", samples, ORIGIN, None, force=False).artifact
+    made = calibrate(chain.root, "gaze", samples, ORIGIN, Wish(), force=False).artifact
     assert made.ref == "head/gaze/eve@v1"
     summary = made.manifest.summary
     assert (summary["verdict"], summary["kind"], summary["points"]) == ("accept", "bias", 9)
@@ -88,7 +88,7 @@ def test_an_accepted_calibration_is_published_with_its_model(chain: Chain) -> No
         if path.is_file():
             copy = exported.path / "model.mlpackage" / path.relative_to(package)
             assert copy.read_bytes() == path.read_bytes()
-    assert calibrate(chain.root, "gaze", samples, ORIGIN, None, force=False).cached
+    assert calibrate(chain.root, "gaze", samples, ORIGIN, Wish(), force=False).cached
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_a_rejected_calibration_publishes_nothing(
     before = families(chain.root)
     for _ in range(2):
         with pytest.raises(CheckError, match=f"calibration of mallory .*{reason}") as caught:
-            calibrate(chain.root, "gaze", samples, ORIGIN, "mallory", force=False)
+            calibrate(chain.root, "gaze", samples, ORIGIN, Wish(name="mallory"), force=False)
         assert caught.value.exit_code == 4 and "nothing was published" in str(caught.value.hint)
     assert families(chain.root) == before and not versions(chain.root, "head/gaze/mallory")
     assert not any((chain.root / "tmp").iterdir())

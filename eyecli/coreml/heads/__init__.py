@@ -1,0 +1,1 @@
+"""Users' heads as Core ML models."""
