@@ -18,10 +18,12 @@ def batch_norm(arguments: Arguments) -> Array:
     scale = 1 / np.sqrt(arguments["variance"] + np.float32(arguments["epsilon"]))
     if "gamma" in arguments:
         scale = scale * arguments["gamma"]
-    shift = -arguments["mean"] * scale
+    # Centred first: scaled means are large where variances are small, and would cancel.
+    result = x - _channels(arguments["mean"], x.ndim)
+    result *= _channels(scale, x.ndim)
     if "beta" in arguments:
-        shift = shift + arguments["beta"]
-    return np.asarray(x * _channels(scale, x.ndim) + _channels(shift, x.ndim))
+        result += _channels(arguments["beta"], x.ndim)
+    return np.asarray(result)
 
 
 def instance_norm(arguments: Arguments) -> Array:
