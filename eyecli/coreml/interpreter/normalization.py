@@ -53,7 +53,7 @@ def local_response_norm(arguments: Arguments) -> Array:
     """
     x, size = arguments["x"], int(arguments["size"])
     if size % 2 == 0:
-        raise CheckError(f"parity cannot execute a local_response_norm of the even size {size}")
+        raise CheckError(f"it is not documented how an even size lies, {size}")
     squares = np.zeros((x.shape[0], x.shape[1] + size - 1, *x.shape[2:]), np.float32)
     squares[:, size // 2 : size // 2 + x.shape[1]] = np.square(x)
     near = sum(squares[:, i : i + x.shape[1]] for i in range(size))
