@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from eyecli.coreml.interpreter.windows import Arguments
+from eyecli.errors import CheckError
 
 # Each was compared with NumPy, SciPy or TensorFlow (tests/coreml/interpreter). Those that are
 # missing here though coremltools has them are executed by `rearranging` and `pointwise`, which say
@@ -77,8 +78,13 @@ def infer(op: Any, arguments: Arguments) -> Any:
 
     Returns
     -------
-    numpy.ndarray, tuple of them, or None
-        As the value inference gives it; None where coremltools has none for these inputs.
+    numpy.ndarray or tuple of them
+        As the value inference gives it.
+
+    Raises
+    ------
+    CheckError
+        If coremltools has no value inference for these inputs.
     """
     stand_in = copy.copy(op)
     held = {
@@ -88,6 +94,9 @@ def infer(op: Any, arguments: Arguments) -> Any:
     stand_in._input_vars = {**op._input_vars, **held}
     vars(stand_in).update(held)
     try:
-        return stand_in.value_inference()
+        result = stand_in.value_inference()
     except NotImplementedError:
-        return None
+        result = None
+    if result is None:
+        raise CheckError("coremltools has no value inference for such inputs")
+    return result

@@ -18,10 +18,12 @@ def batch_norm(arguments: Arguments) -> Array:
     scale = 1 / np.sqrt(arguments["variance"] + np.float32(arguments["epsilon"]))
     if "gamma" in arguments:
         scale = scale * arguments["gamma"]
-    shift = -arguments["mean"] * scale
+    # Centred first: scaled means are large where variances are small, and would cancel.
+    result = x - _channels(arguments["mean"], x.ndim)
+    result *= _channels(scale, x.ndim)
     if "beta" in arguments:
-        shift = shift + arguments["beta"]
-    return np.asarray(x * _channels(scale, x.ndim) + _channels(shift, x.ndim))
+        result += _channels(arguments["beta"], x.ndim)
+    return np.asarray(result)
 
 
 def instance_norm(arguments: Arguments) -> Array:
@@ -51,7 +53,7 @@ def local_response_norm(arguments: Arguments) -> Array:
     """
     x, size = arguments["x"], int(arguments["size"])
     if size % 2 == 0:
-        raise CheckError(f"parity cannot execute a local_response_norm of the even size {size}")
+        raise CheckError(f"it is not documented how an even size lies, {size}")
     squares = np.zeros((x.shape[0], x.shape[1] + size - 1, *x.shape[2:]), np.float32)
     squares[:, size // 2 : size // 2 + x.shape[1]] = np.square(x)
     near = sum(squares[:, i : i + x.shape[1]] for i in range(size))

@@ -171,18 +171,22 @@ def execute(plan: Plan, values: Values) -> None:
 
 def _run(step: Step, values: Values, half: bool) -> Values:
     given = {k: _map(v, values) for k, v in step.variables.items()}
-    arguments = {**step.constants, **given}
-    kind, name = step.op.op_type, step.op.name
-    if kind in CONTROL:
-        result = _control(step, arguments, values)
-    elif kind in INFERRED:
-        result = infer(step.op, arguments)
-    else:
-        result = OPERATIONS[kind](arguments)
-    if result is None:
-        raise CheckError(f"parity cannot execute the operation {kind} ({name}) with such inputs")
+    try:
+        result = _result(step, {**step.constants, **given}, values)
+    except (ArithmeticError, CheckError, LookupError, TypeError, ValueError) as error:
+        op = step.op
+        raise CheckError(
+            f"parity cannot execute the operation {op.op_type} ({op.name}): {error}"
+        ) from error
     results = result if isinstance(result, tuple) else (result,)
     return {v: real(r, half) for v, r in zip(step.op.outputs, results, strict=True)}
+
+
+def _result(step: Step, arguments: Mapping[str, Any], values: Values) -> Any:
+    kind = step.op.op_type
+    if kind in CONTROL:
+        return _control(step, arguments, values)
+    return infer(step.op, arguments) if kind in INFERRED else OPERATIONS[kind](arguments)
 
 
 def _control(step: Step, arguments: Mapping[str, Any], values: Values) -> tuple[Any, ...]:
@@ -196,7 +200,7 @@ def _control(step: Step, arguments: Mapping[str, Any], values: Values) -> tuple[
 
 
 def _nested(plan: Plan, inputs: Sequence[Any], values: Values) -> tuple[Any, ...]:
-    """Execute a block that sees the values around it, and changes none of them."""
-    inner = {**values, **dict(zip(plan.inputs, inputs, strict=True))}
-    execute(plan, inner)
-    return tuple(inner[var] for var in plan.outputs)
+    """Execute a block that sees the values around it."""
+    values.update(zip(plan.inputs, inputs, strict=True))
+    execute(plan, values)
+    return tuple(values[var] for var in plan.outputs)

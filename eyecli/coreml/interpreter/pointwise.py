@@ -63,5 +63,5 @@ def cast(arguments: Arguments) -> Array:
     kinds = {"fp16": np.float32, "fp32": np.float32, "bool": np.bool_}
     kinds |= {k: np.dtype(k).type for k in ("int8", "uint8", "int16", "uint16", "int32")}
     if dtype not in kinds:
-        raise CheckError(f"parity cannot execute a cast to {dtype}")
+        raise CheckError(f"unknown type {dtype}")
     return np.asarray(arguments["x"]).astype(kinds[dtype])

@@ -180,7 +180,7 @@ def scatter_nd(arguments: Arguments) -> Array:
 def _update(arguments: Arguments) -> Callable[..., Any]:
     mode = str(arguments["mode"])
     if mode not in UPDATES:
-        raise CheckError(f"parity cannot scatter with the mode {mode}")
+        raise CheckError(f"unknown mode {mode}")
     return UPDATES[mode]
 
 

@@ -29,7 +29,7 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
 def _activation(arguments: Arguments, name: str) -> Callable[[Array], Array]:
     kind = str(arguments[name]).lower()
     if kind not in ACTIVATIONS:
-        raise CheckError(f"parity cannot execute a recurrent layer with the activation {kind}")
+        raise CheckError(f"unknown parameters of the activation {kind}")
     return ACTIVATIONS[kind]
 
 

@@ -35,7 +35,7 @@ def grid(source: int, target: int, mode: str) -> Array:
     elif mode == "UNALIGN_CORNERS":
         points = (i + 0.5) * source / target - 0.5
     else:
-        raise CheckError(f"parity cannot resize with the sampling mode {mode}")
+        raise CheckError(f"unknown sampling mode {mode}")
     return np.clip(points, 0, source - 1)
 
 
@@ -100,7 +100,7 @@ def _resize(x: Array, sizes: tuple[int, ...], mode: str) -> Array:
 def _nearest(x: Array, sizes: tuple[int, ...], mode: str) -> Array:
     # How the other modes round is not documented.
     if mode not in ("DEFAULT", "UNALIGN_CORNERS"):
-        raise CheckError(f"parity cannot resize to the nearest neighbour with {mode}")
+        raise CheckError(f"it is not documented how {mode} rounds")
     for axis, size in zip(range(-len(sizes), 0), sizes, strict=True):
         i, source = np.arange(size), x.shape[axis]
         indices = i * source // size if mode == "DEFAULT" else (2 * i + 1) * source // (2 * size)

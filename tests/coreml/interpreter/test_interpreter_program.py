@@ -140,7 +140,7 @@ def test_a_classifier_gives_labels_and_probabilities(labels: list[Any], tmp_path
         assert before_activation(path, name) == "logits"
 
 
-def test_control_flow() -> None:
+def test_control_flow(tmp_path: Path) -> None:
     mb = builder()
 
     def function(x: Any) -> Any:
@@ -155,12 +155,20 @@ def test_control_flow() -> None:
         chosen = mb.cond(
             pred=positive, _true_fn=lambda: mb.mul(x=grown, y=-1.0), _false_fn=lambda: grown
         )
-        return chosen, steps
+        return mb.identity(x=chosen, name="y"), mb.expand_dims(x=steps, axes=[0], name="steps")
 
-    grown, steps = evaluate(function, {"x": float32([1, 2])})
-    assert grown.tolist() == [-64, -128] and int(steps) == 6
-    grown, steps = evaluate(function, {"x": float32([-1, 90])})
-    assert grown.tolist() == [-2, 180] and int(steps) == 1
+    path = save(function, {"x": float32([1, 2])}, tmp_path / "m.mlpackage")
+    out = run(path, {"x": float32([[1, 2], [-1, 90]])})
+    assert out["y"].tolist() == [[-64, -128], [-2, 180]]
+    assert out["steps"].tolist() == [6, 1]
+
+
+def test_what_fails_is_named() -> None:
+    def function(x: Any, i: Any) -> Any:
+        return builder().gather(x=x, indices=i, axis=0, name="far")
+
+    with pytest.raises(CheckError, match=r"gather \(far\): index 9 is out of bounds"):
+        evaluate(function, {"x": normal(3), "i": int32([9])})
 
 
 def test_lists() -> None:
