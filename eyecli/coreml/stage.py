@@ -149,7 +149,7 @@ def export_model(
     work = Work("export coreml", "coreml", model.manifest.task, None, params, inputs)
 
     def build(folder: Path) -> Built:
-        from eyecli.coreml.samples import validation_samples
+        from eyecli.coreml.validation import validation_samples
 
         network = load_fold(model, partition)
         facts, setup = read_facts(model, partition), read_model(model).setup
@@ -235,7 +235,8 @@ def make_package(
         with quiet_stderr():
             convert(source, contract, package, form)
 
-    expected, rewrites = network, []
+    expected = network
+    rewrites: list[str] = []
     if settings.ane_rewrite:
         from eyecli.coreml.rewrite import rewrite
 

@@ -79,8 +79,8 @@ def test_what_needs_no_network_never_imports_tensorflow(copy: Chain, stage: str)
     done = eyecli_process(*CHAIN[stage].split(), "--force", cwd=copy.folder,
                           options=("-X", "importtime"))  # fmt: skip
     assert done.ref == REFS[stage].replace("@v1", "@v2")
-    # calibrate executes the head by coremltools, which looks for TensorFlow (absl comes with it) and
-    # does not find it.
+    # calibrate executes the head by coremltools, which looks for TensorFlow (absl comes with it)
+    # and does not find it.
     more = {"absl"} if stage == "calibrate" else {"tensorflow", "coremltools"}
     assert done.imported & ({"keras", "mediapipe", "jax"} | more) == set()
 

@@ -138,7 +138,8 @@ def test_head_runs_as_emulated(tmp_path: Path) -> None:
 def test_no_tensorflow_is_loaded_to_execute(tmp_path: Path) -> None:
     path = write_head(tmp_path / "head.mlpackage", Head("affine", np.ones((2, 5)), np.zeros(2)))
     code = (
-        "import sys, numpy as np; from pathlib import Path; from eyecli.coreml.interpreter import run;"
+        "import sys, numpy as np; from pathlib import Path;"
+        "from eyecli.coreml.interpreter import run;"
         "s = {'gaze': np.ones((1, 2, 1, 1)), 'embedding': np.ones((1, 3, 1, 1))};"
         f"out = run(Path({str(path)!r}), s)['gaze_calibrated'];"
         "print(out.ravel(), 'tensorflow' in sys.modules)"

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eyecli.coreml.judgement import COMMONEST
-from eyecli.coreml.samples import balanced
+from eyecli.coreml.validation import balanced
 
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=120), st.integers(2, 40))
