@@ -26,10 +26,11 @@ def pipeline(ct: Any, labels: bool) -> Any:
     Returns
     -------
     coremltools.PassPipeline
-        Without the one that changes values. With softmax moved before transposes: TensorFlow has softmax on the last axis only, so that
-        one on channels comes between two transposes, which cancel once it is out of their way. For
-        classifiers, with the types of outputs forgotten at the end: they are applied by then, and
-        coremltools stumbles over the output that a classifier has more.
+        Without the one that changes values. Softmax is moved before transposes: TensorFlow has it
+        on the last axis only, so that one on channels comes between two transposes, which cancel
+        once it is out of their way. For classifiers, the types of outputs are forgotten at the
+        end: they are applied by then, and coremltools stumbles over the output that a classifier
+        has more.
     """
     _register(SOFTMAX, _move_softmax)
     passes = ct.PassPipeline()

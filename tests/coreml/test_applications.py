@@ -79,9 +79,9 @@ def transpose(model: Any) -> Any:
 
 
 def epsilon(model: Any) -> Any:
-    """Batch normalisation with ten times the epsilon."""
-    norm = model.get_layer("norm0")
-    norm.epsilon = 10 * norm.epsilon
+    """Batch normalisations with ten times the epsilon."""
+    for i in range(3):
+        model.get_layer(f"norm{i}").epsilon *= 10
     return model
 
 
