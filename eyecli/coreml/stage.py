@@ -366,6 +366,7 @@ def export_head(root: Path, head: Artifact, *, force: bool = False) -> Outcome:
 
     def build(folder: Path) -> Built:
         shutil.copytree(head.path / "head.mlpackage", folder / PACKAGE)
-        return Built(summary={"package": PACKAGE})
+        (folder / MEASURE).write_bytes((resources.files("eyecli.ane") / MEASURE).read_bytes())
+        return Built(summary={"package": PACKAGE, "parity": manifest.summary.get("parity")})
 
     return run_stage(root, work, build, force=force)
