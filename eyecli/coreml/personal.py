@@ -104,7 +104,8 @@ def compare_heads(
     """
     import numpy as np
 
-    from eyecli.coreml.interpreter.program import run
+    from eyecli.coreml.combine import function_name
+    from eyecli.coreml.interpreter import run
     from eyecli.coreml.parity import agreement, channels_first, reference
 
     values = reference(network, contract, samples)
@@ -113,7 +114,7 @@ def compare_heads(
     feed = {k: channels_first(np.asarray(v)) for k, v in samples.items()}
     found = {}
     for head in heads:
-        function = "main" if how == "pipeline" else head.name
+        function = "main" if how == "pipeline" else function_name(head.name)
         with np.errstate(over="ignore", invalid="ignore"):
             got = run(package, feed, half=True, function=function)[CALIBRATED].reshape(count, -1)
         if not np.isfinite(got).all():

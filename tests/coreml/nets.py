@@ -57,6 +57,7 @@ class Net:
     # Only the last layer is trained, on a trunk whose batch statistics have settled: training a
     # dilated 3-D net takes an hour here.
     frozen: bool = False
+    count: int = 300
     scale: float = 1 / 127.5
     offset: float = -1.0
 
@@ -190,12 +191,12 @@ NETS = {
     "efficientnet_lite0": Net(efficientnet_lite0, (64, 64, 3), (224, 224, 3), 8),
     "densenet121": Net(application("DenseNet121"), (64, 64, 3), (224, 224, 3)),
     "conv1d": Net(conv1d, (96, 2), (96, 2), 12),
-    "lstm": Net(lstm, (48, 2), (48, 2), 90, 5e-3),
+    "lstm": Net(lstm, (48, 2), (48, 2), 30, 3e-3, count=1000),
     "resnet10_3d": Net(resnet10_3d, (32, 32, 32, 1), (32, 32, 32, 1), 60, 1e-2, frozen=True),
 }
 
 
-def trained(name: str, shape: tuple[int, ...] | None = None, count: int = 300) -> Any:
+def trained(name: str, shape: tuple[int, ...] | None = None) -> Any:
     """Train a network on its textures, at a small size; return it for the size of parity."""
     import keras
 
@@ -206,7 +207,7 @@ def trained(name: str, shape: tuple[int, ...] | None = None, count: int = 300) -
         if isinstance(layer, keras.layers.BatchNormalization):
             # Over a few dozen steps the running statistics must forget the initial ones.
             layer.momentum = 0.7
-    samples, labels = pictures(net.train, count, seed=1)
+    samples, labels = pictures(net.train, net.count, seed=1)
     values = scaled(net, samples)
     if net.frozen:
         for start in range(0, len(values), 20):

@@ -12,9 +12,12 @@ import numpy as np
 import pytest
 from gaze_chain import Chain
 
-from eyecli.coreml.interpreter.program import run
+from eyecli.coreml.heads.forms import Head
+from eyecli.coreml.heads.template import write_head
+from eyecli.coreml.interpreter import run
 from eyecli.coreml.judgement import VALUES, refusal
 from eyecli.coreml.parity import Agreement, compare
+from eyecli.coreml.personal import Personal, require_one
 from eyecli.coreml.stage import ExportSettings, check_settings, export_model, parity_lines
 from eyecli.data.prepared import open_prepared, read_table
 from eyecli.errors import CheckError, UsageError
@@ -174,6 +177,56 @@ def test_what_parity_refused_is_published_only_when_that_is_asked_for(chain: Cha
     ).artifact
     assert "differ on output gaze" in made.manifest.summary["parity"]
     assert any("FAILED" in line for line in parity_lines(made))
+
+
+def personal(chain: Chain, folder: Path, name: str, shift: float = 0.0) -> Personal:
+    """A user whose head moves the gaze by 40 px; a `shift` makes it differ from its package."""
+    head = Head("affine", np.eye(2, 130), np.array([40.0, -25.0]))
+    network = {"model_digest": network_digest(chain.model, FOLD)}
+    package = write_head(folder / f"{name}.mlpackage", head, network)
+
+    def apply(base: np.ndarray, embedding: np.ndarray) -> np.ndarray:
+        return np.c_[base, embedding] @ head.weight.T + head.bias + shift
+
+    return Personal(name, chain.model, package, apply)
+
+
+@pytest.mark.parametrize("combine", ["functions", "pipeline"])
+def test_heads_in_the_package_of_their_model(chain: Chain, tmp_path: Path, combine: Any) -> None:
+    users = ["ann b", "2nd"] if combine == "functions" else ["ann b"]
+    heads = [personal(chain, tmp_path, user) for user in users]
+    made = export_model(
+        chain.root, lambda: exporting, chain.model, chain.prepared, chain.split,
+        ExportSettings(fold=FOLD), heads, combine,
+    ).artifact  # fmt: skip
+    content = json.loads((made.path / "parity.json").read_text())
+    assert set(content["heads"]) == set(users)
+    assert all(0 < e["max"] <= e["limit"] for e in content["heads"].values())
+    feed = {k: np.moveaxis(v, -1, 1) for k, v in samples(chain).items()}
+    function = "ann_b" if combine == "functions" else "main"
+    out = run(made.path / "model.mlpackage", feed, function=function)
+    plain = run(made.path / "model.mlpackage", feed)["gaze"] if combine == "functions" else None
+    if plain is not None:
+        moved = (out["gaze_calibrated"] - plain)[:, :, 0, 0]
+        np.testing.assert_allclose(moved, np.tile([40, -25], (len(moved), 1)), atol=0.5)
+    assert not any(p.name.startswith("trunk") for p in made.path.iterdir())
+
+
+def test_a_head_that_is_not_its_package_is_refused(chain: Chain, tmp_path: Path) -> None:
+    heads = [personal(chain, tmp_path, "wrong", shift=30.0)]
+    with pytest.raises(CheckError, match="differ on output wrong"):
+        export_model(
+            chain.root, lambda: exporting, chain.model, chain.prepared, chain.split,
+            ExportSettings(fold=FOLD), heads,
+        )  # fmt: skip
+
+
+def test_one_pipeline_one_head_and_one_user_once(chain: Chain, tmp_path: Path) -> None:
+    ann, bob = (personal(chain, tmp_path, name) for name in ("ann", "bob"))
+    with pytest.raises(UsageError, match="a pipeline takes one head"):
+        require_one([ann, bob], "pipeline")
+    with pytest.raises(UsageError, match="two heads of ann"):
+        require_one([ann, bob, ann], "functions")
 
 
 FORMS: list[dict[str, Any]] = [
