@@ -58,7 +58,7 @@ def check_ane(
 
     wanted = target(chip)
     source = None
-    if coreml and coreml.rstrip("/").endswith(".mlpackage"):
+    if coreml and _is_package(coreml):
         package, task = Path(coreml).absolute(), "any"
         name: str | None = check_name(package.stem.replace(" ", "-"), "package name")
     else:
@@ -90,6 +90,12 @@ def check_ane(
     shell.say(f"table: {(outcome.artifact.path / REPORT).with_suffix('.md')}")
     refused = {"ineligible", "conditional", "unknown"} if strict else {"ineligible"}
     return published(outcome, exit_code=4 if report.worst in refused else 0)
+
+
+def _is_package(text: str) -> bool:
+    """Say whether a package is meant: by its ending, or something there that is no artifact."""
+    path = Path(text)
+    return path.suffix == ".mlpackage" or (path.exists() and not (path / "manifest.json").exists())
 
 
 def _uri(package: Path) -> str:
