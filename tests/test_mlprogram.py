@@ -121,3 +121,18 @@ def test_weights_given_in_an_argument_are_looked_for(tmp_path: Path) -> None:
             del op.attributes["val"]
     with pytest.raises(DataError, match=r"weight\.bin is missing"):
         read_coreml(package.write(tmp_path / "m.mlpackage", part.SerializeToString()))
+
+
+def test_one_program_may_have_several_files(tmp_path: Path) -> None:
+    part, weights = head()
+    (block,) = part.mlProgram.functions["main"].block_specializations.values()
+    (stored,) = [op for op in block.operations if op.attributes["val"].HasField("blobFileValue")]
+    twin = block.operations.add()
+    twin.CopyFrom(stored)
+    twin.attributes["val"].blobFileValue.fileName = "@model_path/weights/z.bin"
+    path = package.write(tmp_path / "m.mlpackage", part.SerializeToString(), weights)
+    with pytest.raises(DataError, match=r"z\.bin is missing"):
+        read_coreml(path)
+    file = path / "Data" / WEIGHT_FILE
+    shutil.copy(file, file.with_name("z.bin"))
+    assert read_coreml(path)

@@ -117,13 +117,14 @@ def judge(op: Op, at: At) -> Verdict:
 
 
 def _by_name(entry: Entry) -> Finding:
-    """Give what the vocabulary says; where it names a rule, that rule decides."""
+    """Give what the vocabulary says; where it names a rule, that rule says the rest."""
     if entry.rule.startswith("V"):
         return Finding(
             entry.rule, entry.status, entry.reason, entry.sources, entry.confidence, entry.fix
         )
-    return Finding("V02", "eligible", f"rule {entry.rule} decides", entry.sources,
-                   entry.confidence, None)  # fmt: skip
+    return Finding(
+        "V01", "eligible", f"rule {entry.rule} finds nothing", entry.sources, entry.confidence, None
+    )
 
 
 def _finding(rule: Rule, problem: Problem) -> Finding:

@@ -91,7 +91,7 @@ _CONDITIONAL: tuple[_Row, ...] = (
      "slice_by_index"),
     ("V02", "depends on its shapes", ("C/A-movement", "C2"), "medium", "concat of slices",
      "slice_update"),
-    ("D02", "at the edge of a graph", ("B/types", "C/A-quantization"), "medium",
+    ("D02", "at the edge of a graph", ("B/types", "C/A-quantization", "C/34"), "medium",
      "float16 inputs and outputs, or images", "cast"),
     ("T02", "sources disagree", ("C/A-movement", "C2"), "low", None,
      "gather gather_along_axis gather_nd"),

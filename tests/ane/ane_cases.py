@@ -151,6 +151,8 @@ CASES: tuple[Case, ...] = (
     Case("P03", "warning", [pool(13, 1, 13, "avg_pool")], [pool(12, 1, 13, "avg_pool")]),
     Case("P03", "conditional", [unary("reduce_mean", (1, 16, 14, 14), axes=[2, 3])],
          [unary("reduce_mean", (1, 16, 14, 14), axes=[1])]),
+    Case("P03", "warning", [unary("reduce_mean", (1, 3, 3, 64), axes=[1, 2])],
+         [unary("reduce_mean", (1, 3, 3, 64), axes=[1])]),
     Case("P04", "ineligible", [pool(2, 5)], [pool(2, 2)]),
     Case("P04", "conditional", [pool(2, 3)], [pool(2, 1)]),
     Case("P05", "ineligible",

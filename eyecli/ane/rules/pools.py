@@ -63,9 +63,10 @@ def _whole_map(op: Op, at: At) -> Problem | None:
         shape, axes = op.shape("x"), op.constants.get("axes")
         rank = len(shape)
         chosen = {int(a) % rank for a in axes} if isinstance(axes, list) and rank else set()
-        if rank != 4 or not {2, 3} <= chosen:
+        # Height and width, or as Keras has them, before the channels.
+        if rank != 4 or not ({2, 3} <= chosen or chosen == {1, 2}):
             return None
-        sizes = [size or 0 for size in shape[2:]]
+        sizes = [size or 0 for size in (shape[1:3] if chosen == {1, 2} else shape[2:])]
     if max(sizes) > _GLOBAL:
         return "conditional", f"a pool over a whole map of {_by(sizes)}, above {_GLOBAL}"
     return "warning", f"a pool over a whole map of {_by(sizes)}: sources disagree"
