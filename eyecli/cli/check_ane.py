@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from eyecli.cli.contract import Result, Shell, command, published
+from eyecli.cli.logs import VARIABLE, log
 from eyecli.cli.options import Reference
 from eyecli.errors import UsageError
 from eyecli.workspace.references import check_name, resolve
@@ -118,7 +120,8 @@ def _print_tables(report: Any, beside: Any) -> None:
     """Show verdicts, and how they compare with a device, on stderr."""
     from eyecli.ane.report import HEADER, LEVELS, basis, rows
 
-    if not logging.getLogger("eyecli").isEnabledFor(logging.INFO):
+    # A table is no JSON; what is in it is in the artifact.
+    if os.environ.get(VARIABLE) == "json" or not log.isEnabledFor(logging.INFO):
         return
     from rich.console import Console
     from rich.table import Table

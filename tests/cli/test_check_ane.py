@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from ane_programs import Step, describe, model, save, write
-from shell import Done
+from shell import Done, eyecli_process
 
 from eyecli.ane.measured import file_hashes
 from eyecli.mlprogram import coreml_messages
@@ -55,6 +55,13 @@ def test_the_table_says_what_to_do(eyecli: Run, tmp_path: Path) -> None:
     assert "will run on" not in done.err
     quiet = eyecli("check-ane", package(tmp_path / "b", CONV, Step("lstm")), "--quiet")
     assert quiet.err == ""
+
+
+def test_there_is_no_table_among_json_lines(tmp_path: Path) -> None:
+    words = ("check-ane", package(tmp_path), "--log-format", "json")
+    done = eyecli_process(*words, cwd=tmp_path)
+    assert done.code == 0
+    assert not any(json.loads(line).get("source") for line in done.err.splitlines())
 
 
 def test_json_is_the_manifest(eyecli: Run, tmp_path: Path) -> None:
