@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
@@ -127,7 +128,9 @@ def _print_tables(report: Any, beside: Any) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(stderr=True, width=None if sys.stderr.isatty() else 160)
+    # Off a terminal every line is one of the log.
+    text = None if sys.stderr.isatty() else io.StringIO()
+    console = Console(file=text, width=160) if text else Console(stderr=True)
     styles = dict(zip(LEVELS, ("", "", "green", "yellow", "yellow", "red"), strict=True))
     table = Table(*HEADER)
     for op, level, *rest in rows(report):
@@ -141,3 +144,5 @@ def _print_tables(report: Any, beside: Any) -> None:
             table.add_row(status, *(str(found.get(device, 0)) for device in devices))
         console.print(table)
         console.print(f"operations that only one side knows: {beside['unmatched']}")
+    for line in text.getvalue().splitlines() if text else ():
+        log.info(line.rstrip())
