@@ -87,7 +87,7 @@ def _blind(name: str, found: Agreement) -> str | None:
                 f"output {name} names one class for {found.commonest:.0%} of the samples "
                 f"({COMMONEST:.0%} at most)"
             )
-    elif found.spread < SPREAD * found.scale:
+    elif found.spread <= SPREAD * found.scale:
         share = found.spread / found.scale if found.scale else 0.0
         return (
             f"output {name} varies by {share:.2g} of its scale over the validation samples "

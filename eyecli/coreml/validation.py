@@ -94,7 +94,7 @@ def balanced(classes: np.ndarray, count: int) -> np.ndarray:
     if not others or counts.max() <= COMMONEST * len(chosen):
         return chosen
     # Few samples of several classes say more than many of one.
-    most = int(others * COMMONEST / (1 - COMMONEST))
+    most = int(others * COMMONEST / (1 - COMMONEST) + 1e-9)
     return chosen[(classes[chosen] != common) | (rank[chosen] < most)]
 
 

@@ -61,7 +61,7 @@ def test_pooling_and_dense_become_convolutions(tmp_path: Path) -> None:
     for old, new in zip(weights, model.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
     path = convert(rewritten, Contract(), tmp_path / "m.mlpackage", FP16)
-    assert check(path).histogram == {"batch_norm": 1, "conv": 4, "relu": 2, "softmax": 1}
+    assert check(path).histogram == {"add": 1, "conv": 4, "mul": 1, "relu": 2, "softmax": 1}
     assert check(path).eligible == 1.0
     assert max(gaps(model, path, Contract(), draw(model), half=True).values()) < 2e-2
 
