@@ -99,6 +99,10 @@ class Contract:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
+# How coremltools calls the output of a classifier that has the probabilities.
+PROBABILITIES = "classLabel_probs"
+
+
 def changes(entry: Input | Output | None) -> bool:
     """Say whether a scaling does anything."""
     if entry is None:

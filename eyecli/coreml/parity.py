@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from eyecli.coreml.contract import Contract, scaled
+from eyecli.coreml.contract import PROBABILITIES, Contract, scaled
 from eyecli.coreml.graph import apply, named
 from eyecli.coreml.interpreter import before_activation, run
 from eyecli.coreml.judgement import LOGITS
 from eyecli.coreml.logits import logits_model
 from eyecli.errors import CheckError, DataError
+from eyecli.mlprogram import read_coreml
 
 Array = np.ndarray
 # Keras keeps what every layer gave: 200 pictures of 224 pixels at once took 18 GB.
@@ -182,4 +183,6 @@ def _place(path: Path, name: str, contract: Contract) -> str:
     entry = contract.outputs.get(name)
     if entry is None or not entry.classes:
         return name
-    return before_activation(path, name) or name
+    there = {feature.name for feature in read_coreml(path).description.output}
+    output = name if name in there else PROBABILITIES  # a classifier names its own outputs
+    return before_activation(path, output) or output

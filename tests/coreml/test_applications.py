@@ -63,6 +63,16 @@ def test_the_small_network_agrees(model: Any, tmp_path: Path, precision: Any) ->
     assert found.max > 0 and found.top1 == 1.0
 
 
+@pytest.mark.parametrize("precision", ["fp16", "fp32"])
+def test_a_classifier_that_names_its_class_is_compared_on_logits(
+    model: Any, tmp_path: Path, precision: Any
+) -> None:
+    form = Form(precision=precision, labels=True)
+    found = gap(model, convert(model, NETS["small"].contract, tmp_path / "m", form), precision)
+    assert refusal({"y": found}, precision) is None
+    assert found.unit == "logits" and found.top1 == 1.0
+
+
 def flip(model: Any) -> Any:
     """A channel-swapped stem: the program would read BGR."""
     kernel = model.get_layer("conv0").get_weights()[0]
