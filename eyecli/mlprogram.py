@@ -65,6 +65,15 @@ def coreml_messages(name: str) -> Any:
     return importlib.import_module(f"{_ALIAS}.{name}")
 
 
+def block_of(function: Any) -> Any:
+    """Give the block of a MIL function that runs.
+
+    Other specialisations, if any, are the same program for other systems.
+    """
+    blocks = function.block_specializations
+    return blocks[function.opset if function.opset in blocks else min(blocks)]
+
+
 def operations(block: Any) -> Iterator[Any]:
     """Yield every operation of a MIL block, those of nested blocks after their owner."""
     for op in block.operations:

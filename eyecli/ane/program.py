@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from eyecli.mlprogram import coreml_messages, programs
+from eyecli.mlprogram import block_of, coreml_messages, programs
 
 # Struct codes of what MIL stores as bytes.
 _CODES = {"FLOAT16": "e", "INT8": "b", "UINT8": "B", "INT16": "h", "UINT16": "H"}
@@ -166,9 +166,7 @@ def graphs(spec: Any) -> list[Graph]:
 def _graph(part: str, name: str, model: Any) -> Graph:
     message = model.mlProgram.functions[name]
     described = [f for f in model.description.functions if f.name == name] or [model.description]
-    # One specialisation runs; others, if any, are the same program for other systems.
-    blocks = message.block_specializations
-    block = blocks[message.opset if message.opset in blocks else min(blocks)]
+    block = block_of(message)
     walk = _Walk(name, {i.name: _tensor(i.type) for i in message.inputs})
     ops = tuple(walk.block(block))
     special = {model.description.predictedFeatureName, model.description.predictedProbabilitiesName}

@@ -13,10 +13,11 @@ from eyecli.coreml.heads.emulation import apply_head_fp16
 from eyecli.coreml.heads.forms import Head, apply
 from eyecli.coreml.heads.programs import OUTPUT, program_of
 from eyecli.coreml.interpreter import run
+from eyecli.coreml.judgement import ABSOLUTE
 from eyecli.errors import CheckError
 
 SAMPLES = 32
-TOLERANCE_CM = 0.02
+TOLERANCE_CM = ABSOLUTE["cm"]
 # Pixels are large numbers: float16 rounds what goes in and what comes out by up to 1/2048 of it
 # each, 1 px above 2,048 px. Both on both axes come to 0.0014 of a screen's diagonal.
 TOLERANCE_SHARE = 0.002

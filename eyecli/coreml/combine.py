@@ -18,7 +18,7 @@ from eyecli.coreml.heads.programs import OUTPUT
 from eyecli.coreml.weights import WEIGHTS, append_blob, read_blob
 from eyecli.errors import DataError, UsageError
 from eyecli.lazy import coremltools
-from eyecli.mlprogram import WEIGHT_FILE, blobs, coreml_messages, operations
+from eyecli.mlprogram import WEIGHT_FILE, blobs, block_of, coreml_messages, operations
 
 MAIN = "main"
 # Several functions came with iOS 18; its operations are those of the opset CoreML8.
@@ -122,7 +122,7 @@ def write_pipeline(path: Path, trunk: Path, head: Path) -> Path:
         content = _weights_of(place)
         if content:
             weights[f"{number}-weight.bin"] = content
-        for value in blobs(_block(part.mlProgram.functions[MAIN])):
+        for value in blobs(block_of(part.mlProgram.functions[MAIN])):
             value.blobFileValue.fileName = f"@model_path/weights/{number}-weight.bin"
         proto.serialise(part)  # without the day of its conversion
         spec.pipeline.models.append(part)
@@ -172,9 +172,7 @@ def _read_program(path: Path) -> Any:
 def _read_head(path: Path, trunk: Any, trunk_path: Path) -> Any:
     """Read a head and make sure that it fits the trunk."""
     head = _read_program(path)
-    wanted, has = (
-        s.description.metadata.userDefined.get("model_digest", "") for s in (head, trunk)
-    )
+    wanted, has = _digest(head), _digest(trunk)
     if not wanted or wanted != has:
         raise DataError(
             f"{path} is for model {wanted[:12] or '(unknown)'}, {trunk_path} is "
@@ -204,12 +202,8 @@ def _digest(spec: Any) -> str:
     return str(spec.description.metadata.userDefined.get("model_digest", ""))
 
 
-def _block(function: Any) -> Any:
-    return function.block_specializations[function.opset]
-
-
 def _types_of_outputs(function: Any) -> dict[str, str]:
-    block = _block(function)
+    block = block_of(function)
     types = {o.name: o.type for op in block.operations for o in op.outputs}
     return {name: _described(types[name]) for name in block.outputs if name in types}
 
@@ -231,7 +225,7 @@ def _raise_opset(function: Any, version: int, path: Path) -> None:
     new, old = f"CoreML{version - 1}", function.opset
     if new == old:
         return
-    block = _block(function)
+    block = block_of(function)
     changed = _changed({op.type for op in operations(block)}, old, new)
     if changed:
         raise UsageError(
@@ -263,9 +257,9 @@ def _append(
     function: Any, head: Any, held: bytes, weights: bytearray, stored: dict[bytes, int]
 ) -> None:
     """Append a head's operations to a copy of the trunk, in place; its blobs to the weights."""
-    block = _block(function)
+    block = block_of(function)
     added = type(block)()
-    added.CopyFrom(_block(head.mlProgram.functions[MAIN]))
+    added.CopyFrom(block_of(head.mlProgram.functions[MAIN]))
     _rename(added, {o.name for op in operations(block) for o in op.outputs})
     for value in blobs(added):
         raw, kind = read_blob(held, value.blobFileValue.offset)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from eyecli.coreml import package, proto
-from eyecli.errors import EyecliError
+from eyecli.coreml.library import asking, save
 from eyecli.lazy import coremltools
-from eyecli.mlprogram import coreml_messages, operations
+from eyecli.mlprogram import block_of, coreml_messages, operations
 
 Scheme = Literal["palettize4", "palettize6", "palettize8", "int8"]
 
@@ -67,28 +64,19 @@ def compress(source: Path, path: Path, scheme: Scheme) -> Compressed:
     else:
         config = optimize.OpPalettizerConfig(mode="kmeans", nbits=int(scheme[-1]))
         change = optimize.palettize_weights
-    chatter = io.StringIO()
-    try:
-        with contextlib.redirect_stdout(chatter), contextlib.redirect_stderr(chatter):
-            model = ct.models.MLModel(str(source), skip_model_load=True)
-            made = change(model, optimize.OptimizationConfig(global_config=config))
-    except Exception as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise EyecliError(
-            f"coremltools cannot compress the model to {scheme}: {reason}",
-            "leave --compress out, or see with --debug where it stopped",
-        ) from error
+    hint = "leave --compress out, or see with --debug where it stopped"
+    with asking(f"compress the model to {scheme}", hint):
+        model = ct.models.MLModel(str(source), skip_model_load=True)
+        made = change(model, optimize.OptimizationConfig(global_config=config))
     spec = made.get_spec()
-    weights = Path(made.weights_dir) / "weight.bin"
-    blob = weights.read_bytes() if weights.is_file() else None
-    package.write(path, proto.serialise(spec), blob)
+    save(path, spec, made.weights_dir)
     return _count(spec)
 
 
 def _count(spec: Any) -> Compressed:
     done, skipped = 0, []
     for function in spec.mlProgram.functions.values():
-        for op in operations(function.block_specializations[function.opset]):
+        for op in operations(block_of(function)):
             if op.type.startswith("constexpr_"):
                 done += 1
             elif op.type == "const" and _values(op.outputs[0].type) > SMALL:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from eyecli.coreml import package, passes, proto, volumes
+from eyecli.coreml import passes, proto, volumes
 from eyecli.coreml.contract import Contract, Form, Input, Output, scaled
 from eyecli.coreml.folding import fold
 from eyecli.coreml.graph import apply, functional, named
+from eyecli.coreml.library import asking, save
 from eyecli.coreml.recurrent import readable
 from eyecli.errors import EyecliError, UsageError, suggest
 from eyecli.lazy import coremltools
@@ -66,27 +66,15 @@ def convert(model: Any, contract: Contract, path: Path, form: Form = Form()) -> 
         if None in tensor.shape[1:]:
             raise EyecliError(f"input {name} has no fixed shape: {tensor.shape}")
     build = _with_builder if volumes.needed(folded) else _with_tensorflow
-    chatter = io.StringIO()
-    try:
-        with contextlib.redirect_stdout(chatter), contextlib.redirect_stderr(chatter):
-            converted, nodes = build(folded, rest, form)
-    except EyecliError:
-        raise
-    except Exception as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise EyecliError(
-            f"coremltools cannot convert {model.name}: {reason}",
-            "see with --debug where it stopped",
-        ) from error
+    with asking(f"convert {model.name}", "see with --debug where it stopped"):
+        converted, nodes = build(folded, rest, form)
     spec = converted.get_spec()
     there = {feature.name for feature in spec.description.output}
     for node, name in nodes.items():
         if node in there:  # not those that a classifier replaced
             coremltools().utils.rename_feature(spec, node, name, rename_inputs=False)
     proto.describe(spec, contract.description, {**_class_names(contract), **contract.metadata})
-    weights = Path(converted.weights_dir) / "weight.bin"
-    blob = weights.read_bytes() if weights.is_file() else None
-    return package.write(path, proto.serialise(spec), blob)
+    return save(path, spec, converted.weights_dir)
 
 
 def _refuse_unknown(

@@ -175,7 +175,7 @@ def export_model(
             _add_heads(folder, network, contract, samples, settings, heads, combine, made)
         text = msgspec.json.format(msgspec.json.encode(made, order="deterministic"), indent=1)
         (folder / PARITY).write_bytes(text + b"\n")
-        (folder / MEASURE).write_bytes((resources.files("eyecli.ane") / MEASURE).read_bytes())
+        _add_measure(folder)
         return Built(
             summary={
                 "package": PACKAGE,
@@ -339,6 +339,11 @@ def _parity(
     }
 
 
+def _add_measure(folder: Path) -> None:
+    """Put the program that measures the package on a device beside it."""
+    (folder / MEASURE).write_bytes((resources.files("eyecli.ane") / MEASURE).read_bytes())
+
+
 def parity_lines(package: Artifact) -> list[str]:
     """Say how an exported model compared with Keras, a line an output."""
     content = read_json(package.path / PARITY, dict[str, Any], "parity")
@@ -366,7 +371,7 @@ def export_head(root: Path, head: Artifact, *, force: bool = False) -> Outcome:
 
     def build(folder: Path) -> Built:
         shutil.copytree(head.path / "head.mlpackage", folder / PACKAGE)
-        (folder / MEASURE).write_bytes((resources.files("eyecli.ane") / MEASURE).read_bytes())
+        _add_measure(folder)
         return Built(summary={"package": PACKAGE, "parity": manifest.summary.get("parity")})
 
     return run_stage(root, work, build, force=force)

@@ -140,7 +140,7 @@ def _keeps_order(transpose: Any) -> bool:
     return long == sorted(long)
 
 
-def _load(path: Path) -> list[Any]:
+def _load(path: Path, function: str | None = None) -> list[Any]:
     spec = read_coreml(path)
     coremltools()
     from coremltools.converters.mil.frontend.milproto.load import load as milproto
@@ -149,6 +149,8 @@ def _load(path: Path) -> list[Any]:
     weights = str((path / "Data" / WEIGHT_FILE).parent)
     loaded = []
     for _, part in programs(spec):
+        if function is not None:
+            _keep_only(path, part, function)
         for op in _operations(part):
             # `write_state` is in no registry, the loader translates it.
             if op.type not in SSAOpRegistry.core_ops and op.type != "write_state":
@@ -168,12 +170,18 @@ def _operations(spec: Any) -> Iterator[Any]:
 
 
 def _blocks(path: Path, function: str) -> list[Any]:
-    loaded = [program.functions for program in _load(path)]
-    for functions in loaded:
-        if function not in functions:
-            names = ", ".join(sorted(functions))
-            raise DataError(f"{path} has no function {function}, it has {names}")
-    return [functions[function] for functions in loaded]
+    return [program.functions[function] for program in _load(path, function)]
+
+
+def _keep_only(path: Path, part: Any, function: str) -> None:
+    """Drop a program's other functions: of many users' each run needs one."""
+    functions = part.mlProgram.functions
+    names = sorted(functions)
+    if function not in names:
+        raise DataError(f"{path} has no function {function}, it has {', '.join(names)}")
+    for name in names:
+        if name != function:
+            del functions[name]
 
 
 @dataclass(frozen=True)
