@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from eyecli.cli.contract import Result, Shell, command, group, published
+from eyecli.cli.contract import Result, Shell, command, group
+from eyecli.cli.folders import Layout, Licence, Name, fetch_folder
 from eyecli.cli.samples import make_sample
-from eyecli.errors import DataError, UsageError, suggest
+from eyecli.errors import UsageError, suggest
 
 if TYPE_CHECKING:
     from eyecli.synthesis.gaze_videos import GazeVideos
 
 app = group("Bring raw data into the workspace.")
-Name = Annotated[str | None, typer.Option(help="Third part of the reference.")]
 SAMPLES = ("gaze", "gaze-eyes")
 
 
@@ -25,14 +23,9 @@ SAMPLES = ("gaze", "gaze-eyes")
 def path(
     shell: Shell,
     folder: Annotated[Path, typer.Argument(help="Folder with the data; hashed, not copied.")],
-    layout: Annotated[
-        str | None,
-        typer.Option(help="face-sessions, image-table or eye-crops; recognised by default."),
-    ] = None,
+    layout: Layout = None,
     name: Name = None,
-    licence: Annotated[
-        str, typer.Option(help="Licence or terms of the data, kept with all that is made of it.")
-    ] = "not stated",
+    licence: Licence = "not stated",
 ) -> Result:
     """A local folder, by reference: its files are hashed, not copied."""
     return fetch_folder(shell, folder, layout, name, licence, synthetic=False)
@@ -102,55 +95,3 @@ def fetch_videos(shell: Shell, plan: GazeVideos, folder: Path | None, name: str 
     shell.open(create=True)
     make_sample(target, plan.parameters(), plan.seed, lambda data: write_gaze_videos(data, plan))
     return fetch_folder(shell, target, "face-sessions", name, "CC0-1.0", synthetic=True)
-
-
-def fetch_folder(
-    shell: Shell, folder: Path, layout: str | None, name: str | None, licence: str, synthetic: bool
-) -> Result:
-    """Fetch a folder, or with ``--dry-run`` say what it is."""
-    from eyecli.sources.source import check_folder, fetch_path, find_layout
-    from eyecli.sources.tree import walk
-    from eyecli.tasks.base import all_layouts
-    from eyecli.workspace.references import check_name
-
-    if name:
-        check_name(name, "--name")
-    if shell.dry_run:
-        check_folder(folder)
-        files = [path for path, _ in walk(folder.absolute(), shell.workspace.absolute())]
-        if not files:
-            raise DataError(f"{folder}: no files", "name a folder with data in it")
-        with _gaze_samples_named(folder, layout):
-            task, found = find_layout(files, all_layouts(), folder, layout)
-        return Result(
-            [f"{len(files)} files, layout {found}"],
-            {"files": len(files), "layout": found, "task": task},
-        )
-    with _gaze_samples_named(folder, layout):
-        outcome = fetch_path(
-            shell.open(create=True),
-            folder,
-            all_layouts(),
-            layout=layout,
-            name=name,
-            licence=licence,
-            synthetic=synthetic,
-            force=shell.force,
-        )
-    return published(outcome)
-
-
-@contextmanager
-def _gaze_samples_named(folder: Path, layout: str | None) -> Iterator[None]:
-    """Say of a folder of no known layout whether it holds gaze over time."""
-    from eyecli.signals.gaze_samples import refuse_gaze_samples, start_of
-    from eyecli.sources.tree import walk
-
-    try:
-        yield
-    except DataError:
-        if layout is None and folder.is_dir():
-            refuse_gaze_samples(
-                (str(folder / path) for path, _ in walk(folder.absolute())), start_of
-            )
-        raise

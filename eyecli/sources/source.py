@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -24,6 +25,25 @@ LAYOUT = "layout.json"
 NOT_STATED = "not stated"
 # Given a source's file names, says whether they are of a layout.
 Recogniser = Callable[[Iterable[str]], bool]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the files of a folder were downloaded from.
+
+    Attributes
+    ----------
+    stage
+        The command that did it, such as ``fetch kaggle``.
+    facts
+        What it says of them, for the manifest: slug or address, version, terms. No credential.
+    again
+        The words that fetch them again, such as ``("eyecli", "fetch", "kaggle", ...)``.
+    """
+
+    stage: str
+    facts: Mapping[str, Any]
+    again: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -152,6 +172,7 @@ def fetch_path(
     name: str | None = None,
     licence: str = NOT_STATED,
     synthetic: bool = False,
+    origin: Origin | None = None,
     force: bool = False,
 ) -> Outcome:
     """Make a source artifact of a local folder: hashed, not copied.
@@ -172,6 +193,8 @@ def fetch_path(
         Licence or terms, recorded and inherited by all that is made of it.
     synthetic
         Whether the data are rendered, not recorded.
+    origin
+        Where the files were downloaded from, None where they are the user's own.
 
     Raises
     ------
@@ -190,6 +213,8 @@ def fetch_path(
     content = table.getvalue().encode()
     params = {"folder": str(folder), "layout": layout, "licence": licence,
               "synthetic": synthetic}  # fmt: skip
+    if origin:
+        params["origin"] = {**origin.facts, "again": shlex.join(origin.again)}
 
     def build(staged: Path) -> Built:
         (staged / FILES).write_bytes(content)
@@ -202,7 +227,8 @@ def fetch_path(
         )
 
     digest = hashlib.sha256(content).hexdigest()
-    work = Work("fetch path", "source", task, name, params, {"files": (str(folder), digest)})
+    stage = origin.stage if origin else "fetch path"
+    work = Work(stage, "source", task, name, params, {"files": (str(folder), digest)})
     return run_stage(root, work, build, force=force)
 
 
@@ -244,6 +270,8 @@ def open_source(root: Path, artifact: Artifact) -> Source:
 def _fetch_again(artifact: Artifact, folder: str) -> str:
     """Return the line that fetches a folder as before."""
     params = artifact.manifest.params
+    if "origin" in params:
+        return str(params["origin"]["again"])
     words = ["eyecli", "fetch", "path", folder, "--layout", params["layout"]]
     words += ["--name", artifact.manifest.name] if artifact.manifest.name else []
     words += ["--licence", params["licence"]] if params["licence"] != NOT_STATED else []
