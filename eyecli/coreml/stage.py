@@ -285,21 +285,28 @@ def _add_heads(
     from eyecli.coreml.compress import LOSS
 
     add_heads(folder / PACKAGE, heads, combine)
-    found = compare_heads(network, folder / PACKAGE, contract, samples, heads, combine)
-    loss = LOSS.get(settings.compress)
-    made["heads"] = _figures(found, "fp16", loss)
+    made["heads"], verdict = _judged(
+        lambda: compare_heads(network, folder / PACKAGE, contract, samples, heads, combine),
+        "fp16", LOSS.get(settings.compress),
+    )  # fmt: skip
     if made["verdict"] == PASSED:
-        made["verdict"] = refusal(found, "fp16", loss) or PASSED
+        made["verdict"] = verdict
     _require(made, settings)
 
 
-def _figures(
-    found: Mapping[str, Agreement], precision: Precision, loss: float | None
-) -> dict[str, Any]:
-    return {
+def _judged(
+    comparison: Callable[[], Mapping[str, Agreement]], precision: Precision, loss: float | None
+) -> tuple[dict[str, Any], str]:
+    """Return the figures of a comparison, and why it must not be published, or that it passed."""
+    try:
+        found = comparison()
+    except CheckError as error:
+        return {}, str(error.message)
+    figures = {
         name: {**asdict(entry), "relative": entry.relative, "limit": limit(entry, precision, loss)}
         for name, entry in found.items()
     }
+    return figures, refusal(found, precision, loss) or PASSED
 
 
 def _require(content: Mapping[str, Any], settings: ExportSettings) -> None:
@@ -323,14 +330,9 @@ def _parity(
     from eyecli.coreml.parity import compare
 
     half = precision == "fp16"
-    outputs, verdict = {}, PASSED
-    try:
-        found = compare(network, package, contract, samples, half)
-    except CheckError as error:
-        verdict = str(error.message)
-    else:
-        outputs = _figures(found, precision, loss)
-        verdict = refusal(found, precision, loss) or PASSED
+    outputs, verdict = _judged(
+        lambda: compare(network, package, contract, samples, half), precision, loss
+    )
     return {
         "samples": len(next(iter(samples.values()))),
         "arithmetic": "float16, emulated" if half else "float32",

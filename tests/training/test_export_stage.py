@@ -179,9 +179,11 @@ def test_what_parity_refused_is_published_only_when_that_is_asked_for(chain: Cha
     assert any("FAILED" in line for line in parity_lines(made))
 
 
-def personal(chain: Chain, folder: Path, name: str, shift: float = 0.0) -> Personal:
+def personal(
+    chain: Chain, folder: Path, name: str, shift: float = 0.0, scale: float = 1.0
+) -> Personal:
     """A user whose head moves the gaze by 40 px; a `shift` makes it differ from its package."""
-    head = Head("affine", np.eye(2, 130), np.array([40.0, -25.0]))
+    head = Head("affine", scale * np.eye(2, 130), np.array([40.0, -25.0]))
     network = {"model_digest": network_digest(chain.model, FOLD)}
     package = write_head(folder / f"{name}.mlpackage", head, network)
 
@@ -219,6 +221,21 @@ def test_a_head_that_is_not_its_package_is_refused(chain: Chain, tmp_path: Path)
             chain.root, lambda: exporting, chain.model, chain.prepared, chain.split,
             ExportSettings(fold=FOLD), heads,
         )  # fmt: skip
+
+
+def test_a_head_that_overflows_is_refused_and_may_be_allowed(chain: Chain, tmp_path: Path) -> None:
+    heads = [personal(chain, tmp_path, "large", scale=6e4)]
+    with pytest.raises(CheckError, match="calibrated gaze of large is not finite"):
+        export_model(
+            chain.root, lambda: exporting, chain.model, chain.prepared, chain.split,
+            ExportSettings(fold=FOLD), heads,
+        )  # fmt: skip
+    made = export_model(
+        chain.root, lambda: exporting, chain.model, chain.prepared, chain.split,
+        ExportSettings(fold=FOLD, allow_parity_failure=True), heads,
+    ).artifact  # fmt: skip
+    assert "not finite" in made.manifest.summary["parity"]
+    assert any("FAILED" in line for line in parity_lines(made))
 
 
 def test_one_pipeline_one_head_and_one_user_once(chain: Chain, tmp_path: Path) -> None:
