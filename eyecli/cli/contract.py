@@ -255,7 +255,9 @@ def _flags(settings: Sequence[type]) -> dict[str, tuple[Any, Any]]:
         hints = typing.get_type_hints(cls)
         for entry in dataclasses.fields(cls):
             names = entry.metadata.get("names", ())
-            option = typer.Option(*names, help=entry.metadata["help"])
+            option = typer.Option(
+                *names, help=entry.metadata["help"], show_default=entry.metadata["shown"] or True
+            )
             flags[entry.name] = (Annotated[hints[entry.name], option], entry.default)
     return flags
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -11,8 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import msgspec
 
-from eyecli.coreml.judgement import Precision, limit, refusal
-from eyecli.coreml.personal import Combination, Personal, add_heads, compare_heads
+import eyecli
+from eyecli.coreml.figures import PARITY, PASSED, figures_of_head, judged
+from eyecli.coreml.judgement import Precision
+from eyecli.coreml.personal import Combination, Personal, add_heads, compare_heads, require_fit
 from eyecli.errors import CheckError, UsageError
 from eyecli.settings import setting
 from eyecli.training.backend import quiet_stderr
@@ -23,29 +26,30 @@ from eyecli.training.model import (
     read_facts,
     read_model,
 )
-from eyecli.workspace.manifest import read_json
 from eyecli.workspace.memo import Work
 from eyecli.workspace.stage import Built, Outcome, run_stage
 from eyecli.workspace.store import Artifact
 
 if TYPE_CHECKING:
-    from eyecli.coreml.parity import Agreement
+    pass
 
 PACKAGE = "model.mlpackage"
-PARITY = "parity.json"
 MEASURE = "measure.swift"
 # The Keras model whose function a rewrite has changed.
 RETRAIN = "rewritten.keras"
-PASSED = "passed"
 
 
 @dataclass(frozen=True)
 class ExportSettings:
     """Settings of ``export coreml``."""
 
-    fold: int = setting(-1, "Fold of a cross-validated model; with several that, or --refit-all.")
-    deployment_target: Literal["iOS16", "iOS17", "iOS18"] = setting(
-        "iOS16", "Oldest system that has to run it."
+    fold: int = setting(
+        -1, "Fold of a cross-validated model; with several that, or --refit-all.",
+        shown="the only one",
+    )  # fmt: skip
+    deployment_target: Literal["auto", "iOS16", "iOS17", "iOS18"] = setting(
+        "auto",
+        "Oldest system that has to run it; auto is iOS16, or iOS18 with users' heads as functions.",
     )
     precision: Literal["fp16", "fp32"] = setting(
         "fp16", "Of weights and arithmetic; the Neural Engine takes fp16 only."
@@ -82,7 +86,9 @@ class Exporter(Protocol):
         """Return the units of inputs and outputs, description and metadata."""
 
 
-def check_settings(settings: ExportSettings, heads: bool = False) -> None:
+def check_settings(
+    settings: ExportSettings, heads: bool = False, combine: Combination = "functions"
+) -> None:
     """Refuse settings that do not go together, with or without users' heads.
 
     Raises
@@ -96,6 +102,12 @@ def check_settings(settings: ExportSettings, heads: bool = False) -> None:
         raise UsageError("--allow-retrain is for --ane-rewrite", "give both, or neither")
     if heads and settings.precision == "fp32":
         raise UsageError("users' heads are float16 models", "leave --precision fp32 out")
+    if heads and combine == "functions" and settings.deployment_target in ("iOS16", "iOS17"):
+        raise UsageError(
+            f"--deployment-target {settings.deployment_target}: a package of several functions "
+            "needs iOS18",
+            "leave it out, or put one head into a pipeline with --combine pipeline",
+        )
     if settings.compress != "none" and settings.precision == "fp32":
         raise UsageError(
             f"--compress {settings.compress} is for float16 packages", "leave --precision fp32 out"
@@ -139,8 +151,13 @@ def export_model(
         If the package does not compute what the Keras model computes: nothing is published,
         unless that was allowed.
     """
-    check_settings(settings, bool(heads))
+    check_settings(settings, bool(heads), combine)
+    if settings.deployment_target == "auto":
+        functions = bool(heads) and combine == "functions"
+        settings = replace(settings, deployment_target="iOS18" if functions else "iOS16")
     partition = choose_fold(model, settings.fold)
+    digest = network_digest(model, partition)
+    require_fit(heads, digest, f"{model.ref}, fold {partition}")
     params = asdict(settings) | {"fold": partition}
     inputs = {"model": model, "prepared": prepared, "split": split}
     if heads:
@@ -154,9 +171,9 @@ def export_model(
         network = load_fold(model, partition)
         facts, setup = read_facts(model, partition), read_model(model).setup
         contract = exporter().contract(facts, setup)
-        digest = network_digest(model, partition)
         metadata = {
             **contract.metadata,
+            **_origin(model, partition, settings),
             "model": model.manifest.digest,
             "model_digest": digest,
             "prepared": prepared.manifest.digest,
@@ -165,7 +182,10 @@ def export_model(
         # Figures of a model that was trained on all groups are those of another one.
         origin = model.manifest.summary.get("refit_of_digest")
         metadata |= {"refit_of": origin} if origin else {}
-        contract = replace(contract, metadata=metadata)
+        contract = replace(
+            contract, metadata=metadata, licence=", ".join(model.manifest.licences),
+            version=f"eyecli {eyecli.__version__}",
+        )  # fmt: skip
         samples = validation_samples(
             prepared, split, partition, list(facts["names"]), settings.parity_samples, network,
             contract,
@@ -173,8 +193,7 @@ def export_model(
         made = make_package(folder, network, contract, samples, settings)
         if heads:
             _add_heads(folder, network, contract, samples, settings, heads, combine, made)
-        text = msgspec.json.format(msgspec.json.encode(made, order="deterministic"), indent=1)
-        (folder / PARITY).write_bytes(text + b"\n")
+        _write_parity(folder, made)
         _add_measure(folder)
         return Built(
             summary={
@@ -182,8 +201,10 @@ def export_model(
                 "fold": partition,
                 "parameters": network.count_params(),
                 "parity_samples": made["samples"],
+                "users": [head.name for head in heads],
                 "parity_worst_relative": max(
-                    (e["relative"] for e in made["outputs"].values()), default=None
+                    (e["relative"] for key in ("outputs", "heads") for e in made[key].values()),
+                    default=None,
                 ),
                 "parity": made["verdict"],
                 "rewrites": made["rewrites"],
@@ -192,6 +213,14 @@ def export_model(
         )
 
     return run_stage(root, work, build, force=force)
+
+
+def _origin(model: Artifact, partition: int, settings: ExportSettings) -> dict[str, str]:
+    """Say in the metadata where a package comes from, and what its figures cannot claim."""
+    flags = {key: json.dumps(value) for key, value in model.manifest.flags.items()}
+    return flags | {
+        "fold": str(partition), "precision": settings.precision, "compression": settings.compress
+    }  # fmt: skip
 
 
 def make_package(
@@ -237,6 +266,7 @@ def make_package(
 
     expected = network
     rewrites: list[str] = []
+    refused = ""
     if settings.ane_rewrite:
         from eyecli.coreml.rewrite import rewrite
 
@@ -244,11 +274,11 @@ def make_package(
         expected = rewritten if settings.allow_retrain else network
         converted(rewritten)
         content = _parity(expected, package, contract, samples, settings.precision)
-        if content["verdict"] == PASSED and settings.allow_retrain:
+        if content["verdict"] == PASSED and settings.allow_retrain and rewrites:
             rewritten.save(folder / RETRAIN)
         elif content["verdict"] != PASSED:
             # Parity decides whether a rewrite may stay.
-            expected, rewrites = network, []
+            expected, rewrites, refused = network, [], content["verdict"]
             shutil.rmtree(package)
     if not package.exists():
         converted(network)
@@ -267,8 +297,7 @@ def make_package(
             "before_compression": content["outputs"],
         }
         _require(content, settings)
-    content |= {"rewrites": rewrites}
-    return content
+    return content | {"heads": {}, "rewrites": rewrites, "rewrites_refused": refused}
 
 
 def _add_heads(
@@ -285,28 +314,13 @@ def _add_heads(
     from eyecli.coreml.compress import LOSS
 
     add_heads(folder / PACKAGE, heads, combine)
-    made["heads"], verdict = _judged(
+    made["heads"], verdict = judged(
         lambda: compare_heads(network, folder / PACKAGE, contract, samples, heads, combine),
         "fp16", LOSS.get(settings.compress),
     )  # fmt: skip
     if made["verdict"] == PASSED:
         made["verdict"] = verdict
     _require(made, settings)
-
-
-def _judged(
-    comparison: Callable[[], Mapping[str, Agreement]], precision: Precision, loss: float | None
-) -> tuple[dict[str, Any], str]:
-    """Return the figures of a comparison, and why it must not be published, or that it passed."""
-    try:
-        found = comparison()
-    except CheckError as error:
-        return {}, str(error.message)
-    figures = {
-        name: {**asdict(entry), "relative": entry.relative, "limit": limit(entry, precision, loss)}
-        for name, entry in found.items()
-    }
-    return figures, refusal(found, precision, loss) or PASSED
 
 
 def _require(content: Mapping[str, Any], settings: ExportSettings) -> None:
@@ -330,7 +344,7 @@ def _parity(
     from eyecli.coreml.parity import compare
 
     half = precision == "fp16"
-    outputs, verdict = _judged(
+    outputs, verdict = judged(
         lambda: compare(network, package, contract, samples, half), precision, loss
     )
     return {
@@ -346,34 +360,20 @@ def _add_measure(folder: Path) -> None:
     (folder / MEASURE).write_bytes((resources.files("eyecli.ane") / MEASURE).read_bytes())
 
 
-def parity_lines(package: Artifact) -> list[str]:
-    """Say how an exported model compared with Keras, a line an output."""
-    content = read_json(package.path / PARITY, dict[str, Any], "parity")
-    lines = []
-    for name, entry in [*content["outputs"].items(), *content.get("heads", {}).items()]:
-        classes = f", same class {entry['top1']:.1%}" if entry["top1"] is not None else ""
-        lines.append(
-            f"parity of {name} on {content['samples']} samples, {content['arithmetic']}: at most "
-            f"{entry['max']:.2g} {entry['unit']} ({entry['relative']:.1e} of its scale{classes})"
-        )
-    if "compression" in content:
-        done = content["compression"]
-        lines.append(f"{done['compressed']} weights in {done['scheme']}, {len(done['skipped'])} "
-                     "larger ones are not")  # fmt: skip
-    lines += [f"rewritten: {line}" for line in content["rewrites"]]
-    if content["verdict"] != PASSED:
-        lines.append(f"published although parity FAILED: {content['verdict']}")
-    return lines
-
-
 def export_head(root: Path, head: Artifact, *, force: bool = False) -> Outcome:
-    """Publish the Core ML model that a user's head already carries."""
+    """Publish the Core ML model that a user's head already carries, verified when it was made."""
     manifest = head.manifest
     work = Work("export coreml", "coreml", manifest.task, manifest.name, {}, {"head": head})
 
     def build(folder: Path) -> Built:
         shutil.copytree(head.path / "head.mlpackage", folder / PACKAGE)
+        _write_parity(folder, figures_of_head(manifest.summary["parity"]))
         _add_measure(folder)
-        return Built(summary={"package": PACKAGE, "parity": manifest.summary.get("parity")})
+        return Built(summary={"package": PACKAGE, "parity": PASSED})
 
     return run_stage(root, work, build, force=force)
+
+
+def _write_parity(folder: Path, content: Mapping[str, Any]) -> None:
+    text = msgspec.json.format(msgspec.json.encode(content, order="deterministic"), indent=1)
+    (folder / PARITY).write_bytes(text + b"\n")

@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 from gaze_chain import Chain
 
+from eyecli.coreml.figures import parity_lines
 from eyecli.coreml.heads.forms import Head
 from eyecli.coreml.heads.template import write_head
 from eyecli.coreml.interpreter import run
 from eyecli.coreml.judgement import VALUES, refusal
 from eyecli.coreml.parity import Agreement, compare
 from eyecli.coreml.personal import Personal, require_one
-from eyecli.coreml.stage import ExportSettings, check_settings, export_model, parity_lines
+from eyecli.coreml.stage import ExportSettings, check_settings, export_model
 from eyecli.data.prepared import open_prepared, read_table
 from eyecli.errors import CheckError, UsageError
 from eyecli.mlprogram import WEIGHT_FILE
