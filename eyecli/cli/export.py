@@ -9,13 +9,9 @@ import typer
 
 from eyecli.cli.contract import Result, Shell, command, group, published
 from eyecli.coreml.figures import parity_lines
-from eyecli.coreml.personal import Personal, require_one
-from eyecli.coreml.stage import (
-    ExportSettings,
-    check_settings,
-    export_head,
-    export_model,
-)
+from eyecli.coreml.personal import Personal
+from eyecli.coreml.settings import ExportSettings
+from eyecli.coreml.stage import check_export, export_head, export_model
 from eyecli.errors import UsageError
 from eyecli.tasks.base import load_task
 from eyecli.training.folds import find_model
@@ -84,8 +80,12 @@ def coreml(
     heads = [_personal(root, reference) for reference in head or ()]
     for asked, found in zip(head or (), heads, strict=True):
         shell.say_input(asked, found.artifact.ref)
-    require_one(heads, combine)
-    check_settings(settings, bool(heads), combine)
+    if artifact.manifest.kind == "head" and combine != "functions":
+        raise UsageError(f"--combine is for a model, {artifact.ref} is a head", "leave it out")
+    task = load_task(artifact.manifest.task)
+    exporter = task.module(task.exporting)
+    if artifact.manifest.kind == "model" and not refit_all:
+        check_export(exporter, artifact, settings, heads, combine)
     if shell.dry_run:
         return _plan(artifact, heads, settings)
     if artifact.manifest.kind == "head":
@@ -93,13 +93,12 @@ def coreml(
         for line in parity_lines(outcome.artifact):
             shell.say(line)
         return published(outcome)
-    task = load_task(artifact.manifest.task)
     if refit_all:
         artifact = refit(root, task.module(task.learning), task.train, artifact).artifact
         shell.say(f"trained on all groups but those for validation: {artifact.ref}")
     prepared, split = input_of(root, artifact, "prepared"), input_of(root, artifact, "split")
     outcome = export_model(
-        root, task.module(task.exporting), artifact, prepared, split, settings, heads,
+        root, exporter, artifact, prepared, split, settings, heads,
         combine, force=shell.force,
     )  # fmt: skip
     for line in parity_lines(outcome.artifact):

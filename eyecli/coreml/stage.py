@@ -5,19 +5,26 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
 import eyecli
 from eyecli.coreml.figures import PARITY, PASSED, figures_of_head, judged
 from eyecli.coreml.judgement import Precision
-from eyecli.coreml.personal import Combination, Personal, add_heads, compare_heads, require_fit
+from eyecli.coreml.personal import (
+    Combination,
+    Personal,
+    add_heads,
+    compare_heads,
+    require_fit,
+    require_one,
+)
+from eyecli.coreml.settings import ExportSettings, check_settings
 from eyecli.errors import CheckError, UsageError
-from eyecli.settings import setting
 from eyecli.training.backend import quiet_stderr
 from eyecli.training.model import (
     choose_fold,
@@ -39,46 +46,6 @@ MEASURE = "measure.swift"
 RETRAIN = "rewritten.keras"
 
 
-@dataclass(frozen=True)
-class ExportSettings:
-    """Settings of ``export coreml``."""
-
-    fold: int = setting(
-        -1, "Fold of a cross-validated model; with several that, or --refit-all.",
-        shown="the only one",
-    )  # fmt: skip
-    deployment_target: Literal["auto", "iOS16", "iOS17", "iOS18"] = setting(
-        "auto",
-        "Oldest system that has to run it; auto is iOS16, or iOS18 with users' heads as functions.",
-    )
-    precision: Literal["fp16", "fp32"] = setting(
-        "fp16", "Of weights and arithmetic; the Neural Engine takes fp16 only."
-    )
-    compress: Literal["none", "palettize4", "palettize6", "palettize8", "int8"] = setting(
-        "none", "Store the weights as indices into look-up tables of 4 to 8 bits, or as integers."
-    )
-    inputs: Literal["image", "tensor"] = setting(
-        "image", "How pictures come in: as pixel buffers, or as arrays of values 0 to 255."
-    )
-    labels: Literal["metadata", "output"] = setting(
-        "metadata",
-        "Where class names go: into the metadata, or into an output as Vision wants it (its last "
-        "operation is not for the Neural Engine).",
-    )
-    ane_rewrite: bool = setting(
-        False, "Rewrite layers for the Neural Engine first; kept if parity holds."
-    )
-    allow_retrain: bool = setting(
-        False,
-        "With --ane-rewrite: also swish to ReLU, which changes the function; the rewritten Keras "
-        "model is stored for the training that this needs.",
-    )
-    parity_samples: int = setting(32, "Validation samples on which Core ML and Keras are compared.")
-    allow_parity_failure: bool = setting(
-        False, "Publish even if Core ML and Keras differ; the artifact says so."
-    )
-
-
 class Exporter(Protocol):
     """What a task supplies to export, a module."""
 
@@ -86,32 +53,42 @@ class Exporter(Protocol):
         """Return the units of inputs and outputs, description and metadata."""
 
 
-def check_settings(
-    settings: ExportSettings, heads: bool = False, combine: Combination = "functions"
-) -> None:
-    """Refuse settings that do not go together, with or without users' heads.
+def check_export(
+    exporter: Callable[[], Exporter],
+    model: Artifact,
+    settings: ExportSettings,
+    heads: Sequence[Personal] = (),
+    combine: Combination = "functions",
+) -> Any:
+    """Find what speaks against an export before anything is converted.
+
+    Parameters
+    ----------
+    exporter, model, settings, heads, combine
+        As for `export_model`.
+
+    Returns
+    -------
+    Contract
+        What the task says of the fold.
 
     Raises
     ------
-    UsageError
-        Naming the flags.
+    UsageError, DataError
+        If settings do not go together, the fold is not there, or a head does not fit.
     """
-    if settings.parity_samples < 2:
-        raise UsageError(f"--parity-samples is {settings.parity_samples}, two are needed at least")
-    if settings.allow_retrain and not settings.ane_rewrite:
-        raise UsageError("--allow-retrain is for --ane-rewrite", "give both, or neither")
-    if heads and settings.precision == "fp32":
-        raise UsageError("users' heads are float16 models", "leave --precision fp32 out")
-    if heads and combine == "functions" and settings.deployment_target in ("iOS16", "iOS17"):
-        raise UsageError(
-            f"--deployment-target {settings.deployment_target}: a package of several functions "
-            "needs iOS18",
-            "leave it out, or put one head into a pipeline with --combine pipeline",
-        )
-    if settings.compress != "none" and settings.precision == "fp32":
-        raise UsageError(
-            f"--compress {settings.compress} is for float16 packages", "leave --precision fp32 out"
-        )
+    require_one(heads, combine)
+    check_settings(settings, bool(heads), combine)
+    partition = choose_fold(model, settings.fold)
+    require_fit(heads, network_digest(model, partition), f"{model.ref}, fold {partition}")
+    if heads and combine == "functions":
+        from eyecli.coreml.combine import function_names
+
+        function_names(head.name for head in heads)
+    contract = exporter().contract(read_facts(model, partition), read_model(model).setup)
+    if settings.labels == "output" and not any(o.classes for o in contract.outputs.values()):
+        raise UsageError(f"--labels output: {model.ref} names no classes", "leave it out")
+    return contract
 
 
 def export_model(
@@ -151,13 +128,12 @@ def export_model(
         If the package does not compute what the Keras model computes: nothing is published,
         unless that was allowed.
     """
-    check_settings(settings, bool(heads), combine)
+    contract = check_export(exporter, model, settings, heads, combine)
     if settings.deployment_target == "auto":
         functions = bool(heads) and combine == "functions"
         settings = replace(settings, deployment_target="iOS18" if functions else "iOS16")
     partition = choose_fold(model, settings.fold)
     digest = network_digest(model, partition)
-    require_fit(heads, digest, f"{model.ref}, fold {partition}")
     params = asdict(settings) | {"fold": partition}
     inputs = {"model": model, "prepared": prepared, "split": split}
     if heads:
@@ -169,8 +145,7 @@ def export_model(
         from eyecli.coreml.validation import validation_samples
 
         network = load_fold(model, partition)
-        facts, setup = read_facts(model, partition), read_model(model).setup
-        contract = exporter().contract(facts, setup)
+        facts = read_facts(model, partition)
         metadata = {
             **contract.metadata,
             **_origin(model, partition, settings),
@@ -182,17 +157,17 @@ def export_model(
         # Figures of a model that was trained on all groups are those of another one.
         origin = model.manifest.summary.get("refit_of_digest")
         metadata |= {"refit_of": origin} if origin else {}
-        contract = replace(
+        promised = replace(
             contract, metadata=metadata, licence=", ".join(model.manifest.licences),
             version=f"eyecli {eyecli.__version__}",
         )  # fmt: skip
         samples = validation_samples(
             prepared, split, partition, list(facts["names"]), settings.parity_samples, network,
-            contract,
+            promised,
         )  # fmt: skip
-        made = make_package(folder, network, contract, samples, settings)
+        made = make_package(folder, network, promised, samples, settings)
         if heads:
-            _add_heads(folder, network, contract, samples, settings, heads, combine, made)
+            _add_heads(folder, network, promised, samples, settings, heads, combine, made)
         _write_parity(folder, made)
         _add_measure(folder)
         return Built(
