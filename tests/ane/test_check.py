@@ -112,6 +112,24 @@ def test_what_decompresses_a_weight_is_no_part_of_a_segment(tmp_path: Path) -> N
     assert report.weight_bytes == 16 * 16 * 9 * 2
 
 
+@pytest.mark.parametrize(
+    ("kind", "verdict"),
+    [("constexpr_lut_to_dense", "eligible"), ("constexpr_blockwise_shift_scale", "conditional"),
+     ("constexpr_sparse_to_dense", "eligible")],
+)  # fmt: skip
+def test_rules_on_activations_do_not_look_at_weights(
+    tmp_path: Path, kind: str, verdict: str
+) -> None:
+    """As iOS 18 has it: constants of rank 6 as inputs, float32 and long axes in the weight."""
+    weight = (8, 70000)
+    inputs = {"lut": (8, 1, 1, 1, 16, 1), "indices": (weight, "UINT4"), "scale": (0, 1)}
+    made = Step(kind, weights=inputs, output=weight, name="w")
+    use = Step("linear", {"x": (1, 64)}, {"weight": "w"}, output=(1, 8))
+    report = check(write(tmp_path, made, use))
+    assert [v.status for v in report.verdicts] == [verdict, "eligible"]
+    assert {f.rule for v in report.verdicts for f in v.findings} <= {"V01", "Q02", "L03"}
+
+
 def test_a_decompressed_weight_is_a_constant() -> None:
     made = Step("constexpr_lut_to_dense", output=(16, 16, 3, 3), name="w")
     op = one(made, Step("conv", {"x": (1, 16, 8, 32)}, {"weight": "w"})).ops[1]
