@@ -51,7 +51,7 @@ _DEVICES = {
 DEVICES: dict[str, str] = {
     name: chip for chip, names in _DEVICES.items() for name in names.split(", ")
 }
-# Identifiers as `hw.machine` and `hw.model` give them, by chip; without a comma, a whole row of them.
+# Identifiers as `hw.machine` and `hw.model` give them, by chip; without a comma, a whole row.
 _IDENTIFIERS = {
     "A12": "iPhone11 iPad11",
     "A13": "iPhone12 iPad12",

@@ -57,11 +57,15 @@ def test_the_table_says_what_to_do(eyecli: Run, tmp_path: Path) -> None:
     assert quiet.err == ""
 
 
-def test_there_is_no_table_among_json_lines(tmp_path: Path) -> None:
-    words = ("check-ane", package(tmp_path), "--log-format", "json")
-    done = eyecli_process(*words, cwd=tmp_path)
-    assert done.code == 0
-    assert not any(json.loads(line).get("source") for line in done.err.splitlines())
+def test_json_lines_have_the_findings(tmp_path: Path) -> None:
+    path = package(tmp_path, CONV, Step("lstm"))
+    done = eyecli_process("check-ane", path, "--log-format", "json", cwd=tmp_path)
+    assert done.code == 4
+    events = [json.loads(line) for line in done.err.splitlines()]
+    assert not any(event.get("source") for event in events)
+    messages = [event["message"] for event in events]
+    assert "ineligible   V03       1  lstm main_1_lstm" in messages
+    assert "    fix: a convolution over time" in messages
 
 
 def test_json_is_the_manifest(eyecli: Run, tmp_path: Path) -> None:
@@ -108,17 +112,42 @@ def test_a_measurement_stands_beside_the_verdicts(eyecli: Run, tmp_path: Path) -
     file.write_text(json.dumps(measured))
     done = eyecli("check-ane", path, "--measured", file, "--json")
     assert done.code == 0
-    assert "measured on iPhone14,2, iOS 17.4.0" in done.err
+    assert "of 2 operations (static, iPhone14,2, A15 (h14, " in done.err
+    assert "measured on iPhone14,2, iOS 17.4.0: 0 of 2 operations on the Neural Engine" in done.err
+    assert "prediction 2 ms" in done.err
     artifact = Path(json.loads(done.out)["path"])
     assert json.loads((artifact / "measured.json").read_text())["device"] == "iPhone14,2"
     report = json.loads((artifact / "ane.json").read_text())
-    assert report["basis"] == "measured on iPhone14,2, iOS 17.4.0"
+    assert report["basis"] == "static; measured on iPhone14,2, iOS 17.4.0"
     assert report["measured"]["confusion"] == {"eligible": {"cpu": 1}, "conditional": {"cpu": 1}}
+    asked = eyecli("check-ane", path, "--measured", file, "--chip", "h13")
+    assert "(static, h13)" in asked.err
     other = package(tmp_path / "other", CONV)
     refused = eyecli("check-ane", other, "--measured", file)
     assert refused.code == 3
     assert "on another model" in refused.err
     assert eyecli("check-ane", other, "--measured", tmp_path / "none").code == 3
+
+
+@pytest.mark.parametrize(
+    ("device", "unit", "tier", "strict"),
+    [("iPhone15,2", "cpu", "h15", 4), ("iPhone15,2", "neural engine", "h15", 0),
+     ("my-mac.local", "gpu", "h13", 4)],
+)  # fmt: skip
+def test_strict_takes_what_was_measured(
+    eyecli: Run, tmp_path: Path, device: str, unit: str, tier: str, strict: int
+) -> None:
+    path = package(tmp_path)
+    file = tmp_path / "measured.json"
+    rows = [{"output": "main_0_conv", "device": unit}]
+    file.write_text(json.dumps({"device": device, "os": "iOS 17.5.1", "files": file_hashes(path),
+                                "operations": rows}))  # fmt: skip
+    words = ("check-ane", path, "--measured", file)
+    assert eyecli(*words).code == 0
+    done = eyecli(*words, "--strict", "--json")
+    assert done.code == strict
+    assert json.loads(done.out)["summary"]["tier"] == tier
+    assert ("is not known here: name it with --chip" in done.err) == (device == "my-mac.local")
 
 
 def test_what_is_no_program_gets_one_line(eyecli: Run, tmp_path: Path) -> None:
