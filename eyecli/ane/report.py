@@ -74,8 +74,10 @@ class GraphReport:
     eligible, eligible_flops
         Share of operations, and of arithmetic, that is eligible.
     segments
-        Runs of operations, in program order, that are all possible (eligible or conditional) or
-        all not (unknown or ineligible); 1 is the aim, since each border is a transfer.
+        Runs of operations, in program order, that the Neural Engine may take (eligible or
+        conditional); 1 is the aim, since each border is a transfer, and 0 is none.
+    flops
+        Floating-point operations of one call.
     working_set, working_set_of
         Most bytes that one operation reads and writes, weights included, and which it is.
     live_bytes
@@ -92,6 +94,7 @@ class GraphReport:
     eligible: float
     eligible_flops: float
     segments: int
+    flops: int
     working_set: int
     working_set_of: str | None
     live_bytes: int
@@ -105,12 +108,14 @@ class GraphReport:
 
 @dataclass(frozen=True)
 class Report:
-    """The verdicts on a whole package; figures as in `GraphReport`, over all of it.
+    """The verdicts on a whole package; figures as in `GraphReport`, sums over all of it.
+
+    An app calls one function at a time, which costs what its own `GraphReport` says.
 
     Attributes
     ----------
     path
-        Name of the package.
+        Reference of its artifact, or name of the package.
     target
         What it was judged for.
     graphs

@@ -83,7 +83,7 @@ def check_ane(
     DataError
         If it is no readable package of ML Programs.
     """
-    report = check(package, wanted)
+    report = check(package, wanted, source.ref if source else None)
     beside = side_by_side(report, measured) if measured else None
     inputs: dict[str, Artifact | tuple[str, str]] = {}
     if source is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import Any
 
+from eyecli.ane.cost import in_words
 from eyecli.ane.report import CAVEAT, LEVELS, Finding, Report, decisive, to_json, where
 from eyecli.ane.vocabulary import WORST
 
@@ -57,10 +58,7 @@ def _sorted(counts: dict[tuple[str, str, str, str, str, str], int]) -> list[Row]
 def summary(report: Report) -> str:
     """Say in one line how many operations have which static verdict."""
     parts = ", ".join(f"{n} {status}" for status, n in report.counts.items() if n)
-    return (
-        f"{report.path}: {parts} of {len(report.verdicts)} operations (static, {report.target}); "
-        f"segments: {report.segments}"
-    )
+    return f"{report.path}: {parts} of {len(report.verdicts)} operations (static, {report.target})"
 
 
 def grouped(report: Report, width: int | None = None) -> list[str]:
@@ -105,22 +103,25 @@ def grouped(report: Report, width: int | None = None) -> list[str]:
 
 
 def figures(report: Report) -> list[str]:
-    """Give the figures of a report and of its functions, a line each."""
-    lines = [
-        f"eligible: {report.eligible:.1%} of operations, {report.eligible_flops:.1%} of "
-        f"{report.flops / 1e6:.1f} million operations of arithmetic",
-        f"largest working set: {_size(report.working_set)}; weights: {_size(report.weight_bytes)}",
-    ]
-    if len(report.graphs) > 1:
+    """Give the figures of each function, which is what one call costs, two lines each."""
+    lines = []
+    for graph in report.graphs:
+        title = f"{graph.title}: " if len(report.graphs) > 1 else ""
         lines += [
-            f"{graph.title}: {graph.eligible:.1%} of {len(graph.verdicts)} operations, "
-            f"segments: {graph.segments}, weights: {_size(graph.weight_bytes)}"
-            for graph in report.graphs
+            f"{title}eligible: {graph.eligible:.1%} of {len(graph.verdicts)} operations, "
+            f"{graph.eligible_flops:.1%} of {in_words(graph.flops)}; segments (runs of operations "
+            f"on one unit) that the Neural Engine may take: {graph.segments}",
+            f"{title}largest working set: {_size(graph.working_set)}; "
+            f"weights: {_size(graph.weight_bytes)}",
         ]
+    if len(report.graphs) > 1:
+        lines.append(f"weights of the package, shared ones once: {_size(report.weight_bytes)}")
     return lines
 
 
 def _size(count: int) -> str:
+    if count < 2**10:
+        return f"{count} B"
     return f"{count / 2**20:.2f} MB" if count >= 2**20 else f"{count / 2**10:.1f} KB"
 
 
@@ -153,7 +154,9 @@ def measured_lines(measured: dict[str, Any], names: int = 3) -> list[str]:
     if other:
         few = [f"{r['name']} ({r['static']}, measured on {_DEVICES[r['device']]})" for r in other]
         more = f" and {len(other) - names} more" if len(other) > names else ""
-        lines.append(f"not as the static verdict has it: {', '.join(few[:names])}{more}")
+        lines.append(
+            f"not as the static verdict has it, {len(other)}: {', '.join(few[:names])}{more}"
+        )
     else:
         lines.append("nothing eligible was measured elsewhere, nothing ineligible on it")
     if measured["unmatched"]:

@@ -13,8 +13,11 @@ from eyecli.cli.contract import Result, Shell, command, published
 from eyecli.cli.options import Reference
 from eyecli.errors import UsageError
 from eyecli.workspace.references import check_name, resolve
+from eyecli.workspace.store import Artifact
 
 app = typer.Typer(add_completion=False)
+# Kinds of artifacts that hold a package, and its name there.
+PACKAGES = {"coreml": "model.mlpackage", "head": "head.mlpackage"}
 
 
 @command(app, "check-ane")
@@ -59,7 +62,6 @@ def check_ane(
     from eyecli.ane.stage import REPORT, check_ane, measurement
     from eyecli.ane.text import figures, grouped, measured_lines, summary
     from eyecli.ane.tiers import of_device, target
-    from eyecli.coreml.stage import PACKAGE
 
     wanted = target(chip) if chip else None
     source = None
@@ -67,9 +69,8 @@ def check_ane(
         package, task = Path(coreml).absolute(), "any"
         name: str | None = check_name(package.stem.replace(" ", "-"), "package name")
     else:
-        source = resolve(shell.open(), coreml, "coreml")
-        shell.say_input(coreml, source.ref)
-        package = source.path / PACKAGE
+        source = _artifact(shell, coreml)
+        package = source.path / PACKAGES[source.manifest.kind]
         task, name = source.manifest.task, source.manifest.name
     if sarif and (sarif.is_dir() or not sarif.absolute().parent.is_dir()):
         raise UsageError(f"--sarif: {sarif} is no place for a file", "name a file in a folder")
@@ -101,6 +102,17 @@ def check_ane(
     refused = {"ineligible", "conditional", "unknown"} if strict else {"ineligible"}
     off = strict and found is not None and elsewhere(found)
     return published(outcome, exit_code=4 if off or report.worst in refused else 0)
+
+
+def _artifact(shell: Shell, coreml: str | None) -> Artifact:
+    """Find the artifact of a package, a head's included."""
+    # What is named is found whatever its kind; what a version alone means needs the kind.
+    named = coreml and not coreml.startswith("@")
+    source = resolve(shell.open(), coreml, None if named else "coreml")
+    if source.manifest.kind not in PACKAGES:
+        resolve(shell.open(), coreml, "coreml")  # says what is needed
+    shell.say_input(coreml, source.ref)
+    return source
 
 
 def _is_package(text: str) -> bool:

@@ -75,7 +75,7 @@ def test_static_and_measured_are_told_apart(package: Path) -> None:
         "measured on MacBookAir10,1, macOS 15.1.0: 1 of 4 operations on the Neural Engine, "
         "1 on the GPU, 2 on the CPU",
         "measured times, medians: load 200 ms, prediction 1 ms",
-        "not as the static verdict has it: main_1_relu (eligible, measured on the CPU)",
+        "not as the static verdict has it, 1: main_1_relu (eligible, measured on the CPU)",
         "operations that only one side knows: 2",
     ]
     words = text.to_markdown(report, found)
@@ -98,7 +98,7 @@ def test_what_differs_is_counted_where_it_is_long(tmp_path: Path) -> None:
         measurement(path, operations=rows, load_seconds=[], predict_seconds=[]), Measured
     )
     lines = text.measured_lines(side_by_side(check(path), measured))
-    assert lines[1].startswith("not as the static verdict has it: main_0_relu (eligible, ")
+    assert lines[1].startswith("not as the static verdict has it, 6: main_0_relu (eligible, ")
     assert lines[1].endswith("main_2_relu (eligible, measured on the CPU) and 3 more")
     as_said = measurement(path, operations=rows[5:6], load_seconds=[], predict_seconds=[])
     as_said["operations"][0]["device"] = "cpu"

@@ -46,7 +46,7 @@ def test_markdown_says_what_it_cannot_know(tmp_path: Path) -> None:
     words = text.to_markdown(made(tmp_path))
     assert words.splitlines()[2] == (
         "made.mlpackage: 2 eligible, 1 conditional, 1 unknown, 1 ineligible of 5 operations "
-        "(static, h13); segments: 4"
+        "(static, h13)"
     )
     assert CAVEAT in words
     assert "| lstm | ineligible | 1 | V03 | medium |" in words
@@ -81,8 +81,20 @@ def test_groups_name_the_function_where_there_are_several(tmp_path: Path) -> Non
 
 
 def test_functions_have_their_own_figures(tmp_path: Path) -> None:
+    """A call runs one function: there is no sum of them."""
     found = check(write(tmp_path, conv(), user=[Step("lstm")]))
-    lines = text.figures(found)
-    assert lines[0].startswith("eligible: 50.0% of operations, ")
-    assert lines[2].startswith("main: 100.0% of 1 operations, segments: 1")
-    assert lines[3].startswith("user: 0.0% of 1 operations, segments: 1")
+    assert text.figures(found) == [
+        "main: eligible: 100.0% of 1 operations, 100.0% of 1.2 MFLOPs; segments (runs of "
+        "operations on one unit) that the Neural Engine may take: 1",
+        "main: largest working set: 62.5 KB; weights: 4.5 KB",
+        "user: eligible: 0.0% of 1 operations, 100.0% of 0 FLOPs; segments (runs of operations on "
+        "one unit) that the Neural Engine may take: 0",
+        "user: largest working set: 8.0 KB; weights: 0 B",
+        "weights of the package, shared ones once: 4.5 KB",
+    ]
+
+
+def test_small_figures_are_not_zero(tmp_path: Path) -> None:
+    first, second = text.figures(check(write(tmp_path, relu((1, 4)))))
+    assert "of 4 FLOPs; " in first
+    assert second == "largest working set: 16 B; weights: 0 B"

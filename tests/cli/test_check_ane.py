@@ -10,6 +10,9 @@ from shell import Done, eyecli_process
 
 from eyecli.ane.measured import file_hashes
 from eyecli.mlprogram import coreml_messages
+from eyecli.workspace.memo import Work
+from eyecli.workspace.stage import Built, run_stage
+from eyecli.workspace.store import open_workspace
 
 Run = Callable[..., Done]
 SHAPE = (1, 64, 8, 32)
@@ -150,6 +153,33 @@ def test_strict_takes_what_was_measured(
     assert ("is not known here: name it with --chip" in done.err) == (device == "my-mac.local")
 
 
+@pytest.mark.parametrize(("kind", "folder"), [("coreml", "model"), ("head", "head")])
+def test_an_artifact_is_called_by_its_reference(
+    eyecli: Run, tmp_path: Path, kind: str, folder: str
+) -> None:
+    """A head has its package under another name."""
+
+    def build(place: Path) -> Built:
+        package(tmp_path).rename(place / f"{folder}.mlpackage")
+        return Built()
+
+    root = open_workspace(tmp_path / "eyecli-workspace", create=True)
+    run_stage(root, Work("export", kind, "gaze", "eve"), build)
+    done = eyecli("check-ane", f"{kind}/gaze/eve")
+    assert (done.code, done.out) == (0, "ane/gaze/eve@v1\n")
+    assert f"{kind}/gaze/eve@v1: 1 eligible of 1 operations (static, h13)" in done.err
+    words = (root / "ane/gaze/eve/v0001/ane.md").read_text()
+    assert words.startswith(f"# Neural Engine check: {kind}/gaze/eve@v1\n")
+
+
+def test_an_artifact_without_a_package_is_refused(eyecli: Run, tmp_path: Path) -> None:
+    root = open_workspace(tmp_path / "eyecli-workspace", create=True)
+    run_stage(root, Work("train", "model", "gaze"), lambda folder: Built())
+    done = eyecli("check-ane", "model/gaze")
+    assert done.code == 3
+    assert "a coreml/<task> is needed here" in done.err
+
+
 def test_what_is_no_program_gets_one_line(eyecli: Run, tmp_path: Path) -> None:
     folder = tmp_path / "empty.mlpackage"
     folder.mkdir()
@@ -160,11 +190,14 @@ def test_what_is_no_program_gets_one_line(eyecli: Run, tmp_path: Path) -> None:
     cut = package(tmp_path / "cut")
     file = cut / "Data/com.apple.CoreML/model.mlmodel"
     file.write_bytes(file.read_bytes()[:-7])
+    older = tmp_path / "older.mlmodel"
+    older.write_bytes(network.SerializeToString())
     cases = {
         folder: "not a Core ML package",
         save(tmp_path / "nn", network): "rule R01",
         save(tmp_path / "new", newer): "version 99",
         cut: "is damaged",
+        older: "is the older format of Core ML, which is not supported",
     }
     for path, words in cases.items():
         done = eyecli("check-ane", path)
