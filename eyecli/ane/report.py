@@ -181,6 +181,29 @@ def to_json(report: Report, measured: dict[str, Any] | None = None) -> dict[str,
     }
 
 
+def findings(report: Report) -> list[dict[str, Any]]:
+    """Give all that the rules find but plain eligible, as JSON types, in program order.
+
+    Returns
+    -------
+    list of dict
+        ``function``, ``op`` and ``name`` (None where the finding is on the whole function),
+        ``verdict`` (also ``warning`` and ``note``), ``rule``, ``confidence``, ``reason``, ``fix``
+        and ``sources``, the addresses.
+    """
+    found: list[tuple[str, str | None, str | None, Finding]] = []
+    for graph in report.graphs:
+        found += [(graph.title, v.op, v.name, f) for v in graph.verdicts for f in v.findings]
+        found += [(graph.title, None, None, f) for f in graph.findings]
+    return [
+        {"function": function, "op": op, "name": name, "verdict": f.level, "rule": f.rule,
+         "confidence": f.confidence, "reason": f.reason, "fix": f.fix,
+         "sources": [SOURCES[key].url for key in f.sources]}
+        for function, op, name, f in found
+        if f.level != "eligible"
+    ]  # fmt: skip
+
+
 def basis(measured: dict[str, Any] | None) -> str:
     """Say what a report rests on: static verdicts, and the device that stands beside them."""
     return f"static; measured on {where(measured)}" if measured else "static"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -49,15 +50,28 @@ def check_ane(
             help="What measure.swift wrote on a Mac or an iPhone; shown beside the verdicts."
         ),
     ] = None,
+    rules: Annotated[
+        bool, typer.Option("--rules", help="Explain every rule, with its sources, and end.")
+    ] = False,
+    chips: Annotated[
+        bool, typer.Option("--chips", help="List what --chip knows, and end.")
+    ] = False,
 ) -> Result:
     """Judge every operation of a Core ML package: eligible, conditional, ineligible or unknown.
 
-    Takes a reference or any .mlpackage folder, pipelines and several functions included. Verdicts
-    are static, with rule, confidence, sources and fix, until a measurement of this very package is
-    given: no list of what the Neural Engine takes exists, and only a device knows. Publishes the
-    report whatever the verdict; exit code 4 if something is ineligible.
+    Takes a reference, a head's too, or any .mlpackage folder, pipelines and several functions
+    included. Verdicts are static, with rule, confidence, sources and fix; a measurement of this
+    very package stands beside them: no list of what the Neural Engine takes exists, and only a
+    device knows. Publishes the report whatever the verdict; exit code 4 if something is ineligible.
     """
+    from eyecli.ane import catalogue
+
+    if rules:
+        return Result(catalogue.rule_lines(), catalogue.rules())
+    if chips:
+        return Result(catalogue.chip_lines(), catalogue.chips())
     from eyecli.ane.measured import elsewhere
+    from eyecli.ane.report import findings
     from eyecli.ane.sarif import to_sarif
     from eyecli.ane.stage import REPORT, check_ane, measurement
     from eyecli.ane.text import figures, grouped, measured_lines, summary
@@ -101,7 +115,8 @@ def check_ane(
     shell.say(f"table: {(outcome.artifact.path / REPORT).with_suffix('.md')}")
     refused = {"ineligible", "conditional", "unknown"} if strict else {"ineligible"}
     off = strict and found is not None and elsewhere(found)
-    return published(outcome, exit_code=4 if off or report.worst in refused else 0)
+    result = published(outcome, exit_code=4 if off or report.worst in refused else 0)
+    return replace(result, document=result.document | {"findings": findings(report)})
 
 
 def _artifact(shell: Shell, coreml: str | None) -> Artifact:

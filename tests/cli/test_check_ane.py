@@ -82,6 +82,30 @@ def test_json_is_the_manifest(eyecli: Run, tmp_path: Path) -> None:
     assert [g["function"] for g in report["graphs"]] == ["main", "user"]
 
 
+def test_json_has_the_findings(eyecli: Run, tmp_path: Path) -> None:
+    done = eyecli("check-ane", package(tmp_path, CONV, Step("lstm")), "--json")
+    found = json.loads(done.out)["findings"]
+    (lstm,) = [f for f in found if f["verdict"] == "ineligible"]
+    assert lstm.pop("sources")[0].startswith("https://")
+    assert lstm == {
+        "function": "main", "op": "lstm", "name": "main_1_lstm", "verdict": "ineligible",
+        "rule": "V03", "confidence": "medium", "fix": "a convolution over time",
+        "reason": "recurrent operations are not implemented on any generation",
+    }  # fmt: skip
+    assert "eligible" not in {f["verdict"] for f in found}
+
+
+@pytest.mark.parametrize(
+    ("flag", "words"), [("--rules", "Q02  weights by blocks"), ("--chips", "iPhone 17 Pro")]
+)
+def test_what_there_is_to_look_up(eyecli: Run, tmp_path: Path, flag: str, words: str) -> None:
+    done = eyecli("check-ane", flag)
+    assert done.code == 0
+    assert words in done.out
+    assert isinstance(json.loads(eyecli("check-ane", flag, "--json").out), list)
+    assert not (tmp_path / "eyecli-workspace").exists()
+
+
 def test_the_chip_decides(eyecli: Run, tmp_path: Path) -> None:
     wide = Step("conv", {"x": SHAPE}, {"weight": (64, 64, 1, 15)}, output=SHAPE)
     path = package(tmp_path, wide)
