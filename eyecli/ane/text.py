@@ -86,10 +86,10 @@ def grouped(report: Report, width: int | None = None) -> list[str]:
             key = (f.level, f.rule, f.confidence, f.reason, f.fix or "")
             groups.setdefault(key, []).append(first)
     lines = [f"{'verdict':<12} {'rule':<4} {'count':>6}  first"]
-    for (level, rule, confidence, reason, fix), first in sorted(
+    for (level, rule, confidence, reason, fix), names in sorted(
         groups.items(), key=lambda item: -LEVELS.index(item[0][0])
     ):
-        lines.append(f"{level:<12} {rule:<4} {len(first):>6}  {first[0]}")
+        lines.append(f"{level:<12} {rule:<4} {len(names):>6}  {names[0]}")
         lines.append(f"    {reason} (confidence {confidence})")
         lines += [f"    fix: {fix}"] if fix else []
     if width is None:
