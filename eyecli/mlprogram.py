@@ -123,6 +123,11 @@ def read_coreml(path: Path) -> Any:
         Programs, or has a specification version that is not known.
     """
     file = path / "Data" / MODEL_FILE
+    if path.suffix == ".mlmodel" and path.is_file():
+        raise DataError(
+            f"{path}: .mlmodel is the older format of Core ML, which is not supported",
+            "convert the model again with convert_to='mlprogram', and save it as .mlpackage",
+        )
     if not (path / "Manifest.json").is_file() or not file.is_file():
         raise DataError(
             f"{path} is not a Core ML package: no Manifest.json with Data/{MODEL_FILE}",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import statistics
+from collections import Counter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -112,9 +113,11 @@ def side_by_side(report: Report, measured: Measured) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``device``, ``os``, medians of the times in seconds, ``confusion`` (static status to device
-        to how many operations), ``operations`` (part, function, name, static status, device) and
-        ``unmatched``: how many operations only one side knows, as where Core ML fused some.
+        ``device``, ``os``, medians of the times in seconds, ``devices`` (device to how many
+        operations of the measurement), ``confusion`` (static status to device to how many
+        operations), ``operations`` (part, function, name, static status, device, and whether they
+        differ) and ``unmatched``: how many operations only one side knows, as where Core ML fused
+        some.
     """
     devices = {(o.part, o.function, o.output): o for o in measured.operations}
     confusion: dict[str, dict[str, int]] = {}
@@ -132,6 +135,7 @@ def side_by_side(report: Report, measured: Measured) -> dict[str, Any]:
                     "name": verdict.name,
                     "static": verdict.status,
                     "device": found.device if found else None,
+                    "differs": found is not None and _differ(verdict.status, found.device),
                 }
             )
     return {
@@ -139,10 +143,21 @@ def side_by_side(report: Report, measured: Measured) -> dict[str, Any]:
         "os": measured.os,
         "load_seconds": _median(measured.load_seconds),
         "predict_seconds": _median(measured.predict_seconds),
+        "devices": dict(Counter(o.device for o in measured.operations)),
         "confusion": confusion,
         "unmatched": len(devices) + sum(row["device"] is None for row in rows),
         "operations": rows,
     }
+
+
+def _differ(status: str, device: Device) -> bool:
+    """Say whether a device does what a verdict excludes; conditional and unknown exclude none."""
+    return status == ("ineligible" if device == "neural engine" else "eligible")
+
+
+def elsewhere(measured: Measured) -> bool:
+    """Say whether an operation was measured off the Neural Engine."""
+    return any(operation.device != "neural engine" for operation in measured.operations)
 
 
 def _median(values: list[float]) -> float | None:
