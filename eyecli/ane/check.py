@@ -17,6 +17,7 @@ from eyecli.ane.report import Finding, GraphReport, Report, Verdict
 from eyecli.ane.rules import RULES, At, Problem, Rule
 from eyecli.ane.tiers import Target, target
 from eyecli.ane.vocabulary import FAMILY_0, OLD, UNKNOWN, VOCABULARY, WORST, Entry
+from eyecli.errors import DataError
 from eyecli.mlprogram import read_coreml
 
 
@@ -112,7 +113,14 @@ def judge(op: Op, at: At) -> Verdict:
             continue
         if rule.applies_to and op.kind not in rule.applies_to:
             continue
-        if problem := rule.operation(op, at):
+        try:
+            problem = rule.operation(op, at)
+        except (IndexError, TypeError, ValueError) as error:
+            raise DataError(
+                f"{op.kind} {op.name} is malformed: {error} (rule {rule.id})",
+                "export the model again",
+            ) from error
+        if problem:
             findings.append(_finding(rule, problem))
     found = {f.level for f in findings}
     status = next(level for level in reversed(WORST) if level in found)

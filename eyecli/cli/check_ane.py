@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import sys
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,8 +15,8 @@ import typer
 
 from eyecli.cli.contract import Result, Shell, command, published
 from eyecli.cli.options import Reference
-from eyecli.errors import UsageError
-from eyecli.workspace.references import check_name, resolve
+from eyecli.errors import EyecliError, UsageError
+from eyecli.workspace.references import resolve
 from eyecli.workspace.store import Artifact
 
 app = typer.Typer(add_completion=False)
@@ -81,13 +84,13 @@ def check_ane(
     source = None
     if coreml and _is_package(coreml):
         package, task = Path(coreml).absolute(), "any"
-        name: str | None = check_name(package.stem.replace(" ", "-"), "package name")
+        name: str | None = _name_of(package)
     else:
         source = _artifact(shell, coreml)
         package = source.path / PACKAGES[source.manifest.kind]
         task, name = source.manifest.task, source.manifest.name
-    if sarif and (sarif.is_dir() or not sarif.absolute().parent.is_dir()):
-        raise UsageError(f"--sarif: {sarif} is no place for a file", "name a file in a folder")
+    if sarif:
+        _require_place(sarif, (package, shell.workspace))
     # To ask this Mac takes a compilation, which a dry run spares.
     found = measurement(package, measured) if measured or not shell.dry_run else None
     if found and not wanted and not (wanted := of_device(found.device)):
@@ -136,6 +139,29 @@ def _is_package(text: str) -> bool:
     return path.suffix == ".mlpackage" or (path.exists() and not (path / "manifest.json").exists())
 
 
+def _name_of(package: Path) -> str:
+    """Make a name for a reference of a package's own, in ASCII."""
+    plain = unicodedata.normalize("NFKD", package.stem).encode("ascii", "ignore").decode()
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", plain).strip("-_.")[:56]
+    return f"package-{name}" if not name or re.fullmatch(r"v\d+", name) else name
+
+
+def _require_place(sarif: Path, kept: tuple[Path, ...]) -> None:
+    """Refuse a place for the findings that is no file, or would cost what is checked or kept."""
+    target = sarif.resolve()
+    if sarif.is_dir() or not target.parent.is_dir():
+        raise UsageError(f"--sarif: {sarif} is no place for a file", "name a file in a folder")
+    if target.exists() and not target.is_file():
+        raise UsageError(f"--sarif: {sarif} is no regular file", "name a file in a folder")
+    for folder in kept:
+        if target.is_relative_to(folder.resolve()):
+            raise UsageError(
+                f"--sarif: {sarif} lies in {folder}, which is not written to", "name another place"
+            )
+    if not os.access(target if target.exists() else target.parent, os.W_OK):
+        raise UsageError(f"--sarif: {sarif} cannot be written", "name another place")
+
+
 def _uri(package: Path) -> str:
     """Name a package as code review tools do: from the folder they run in, if it lies there."""
     here = Path.cwd()
@@ -149,4 +175,11 @@ def _write_json(path: Path, content: Any) -> None:
 
     from eyecli.workspace.store import write_atomic
 
-    write_atomic(path, msgspec.json.format(msgspec.json.encode(content), indent=1) + b"\n")
+    text = msgspec.json.format(msgspec.json.encode(content), indent=1) + b"\n"
+    try:
+        write_atomic(path.resolve(), text)
+    except OSError as error:
+        raise EyecliError(
+            f"--sarif: {path} could not be written: {error.strerror}",
+            "the report is published; name another place and run the command again",
+        ) from error

@@ -59,7 +59,7 @@ def make_trunk(
         compute_precision=ct.precision.FLOAT16, skip_model_load=True,
     )  # fmt: skip
     spec = model.get_spec()
-    proto.describe(spec, "Gaze.", digest)
+    proto.describe(spec, Contract(description="Gaze."), digest)
     weights = (Path(model.weights_dir) / "weight.bin").read_bytes()
     return package.write(path, proto.serialise(spec), weights)
 
