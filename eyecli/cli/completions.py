@@ -31,6 +31,7 @@ REFERENCES = {
     "new": KINDS,
     # What can be exported.
     "eyecli export coreml model": ("model", "head"),
+    "eyecli export coreml head": ("head",),
     # What holds a package.
     "eyecli check-ane coreml": ("coreml", "head"),
 }
@@ -125,7 +126,8 @@ def _walk(
         if parameter.param_type_name == "argument" and not place.argument.startswith("ref:"):
             place.argument = what
         # Of an option's spellings the long one says more.
-        for flag in (o for o in parameter.opts if o.startswith("--")):
+        spellings = (*parameter.opts, *parameter.secondary_opts)
+        for flag in (o for o in spellings if o.startswith("--")):
             place.words[flag] = _line(parameter.help)
             if not parameter.is_flag:
                 place.takes[flag] = what

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from eyecli.coreml import combine, package, proto
 from eyecli.coreml.combine import function_name, write_functions, write_pipeline
+from eyecli.coreml.contract import Contract
 from eyecli.coreml.heads.programs import OUTPUT, PROGRAMS
 from eyecli.coreml.heads.template import write_head
 from eyecli.coreml.interpreter import run
