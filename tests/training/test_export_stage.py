@@ -284,7 +284,7 @@ def test_users_functions_raise_the_target_and_the_manifest_says_so(
     assert spec.specificationVersion == 9
     about = spec.description.metadata
     assert about.userDefined["compression"] == "palettize8"
-    assert about.userDefined["synthetic"] == "true" and about.license == "CC0-1.0"
+    assert about.userDefined["synthetic"] == "true" and about.license == "not stated"
     content = json.loads((made.path / "parity.json").read_text())
     worst = max(e["relative"] for key in ("outputs", "heads") for e in content[key].values())
     assert made.manifest.summary["parity_worst_relative"] == worst
@@ -297,7 +297,7 @@ def test_inputs_and_outputs_are_described(exported: Artifact) -> None:
     description = read_coreml(exported.path / "model.mlpackage").description
     said = {f.name: f.shortDescription for f in (*description.input, *description.output)}
     assert set(said) == {"left", "right", "gaze", "embedding"} and all(said.values())
-    assert "x, y in px" in said["gaze"] and "64 x 64" in said["left"]
+    assert "x, y in px" in said["gaze"] and "32 x 32" in said["left"]
 
 
 def test_a_kernel_that_the_engine_takes_no_table_for_stays_as_it_is(chain: Chain) -> None:
