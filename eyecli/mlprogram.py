@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import json
 import re
 import struct
 import sys
@@ -123,11 +124,17 @@ def read_coreml(path: Path) -> Any:
         Programs, or has a specification version that is not known.
     """
     file = path / "Data" / MODEL_FILE
+    if path.suffix == ".mlmodel" and path.is_file():
+        raise DataError(
+            f"{path}: .mlmodel is the older format of Core ML, which is not supported",
+            "convert the model again with convert_to='mlprogram', and save it as .mlpackage",
+        )
     if not (path / "Manifest.json").is_file() or not file.is_file():
         raise DataError(
             f"{path} is not a Core ML package: no Manifest.json with Data/{MODEL_FILE}",
             "give an .mlpackage folder; `eyecli export coreml` makes one",
         )
+    _check_manifest(path)
     spec = coreml_messages("Model_pb2").Model()
     try:
         spec.ParseFromString(file.read_bytes())
@@ -143,6 +150,23 @@ def read_coreml(path: Path) -> Any:
         _check_part(part, f"part {name} of {path}" if name else str(path))
         _check_program(part, path, file)
     return spec
+
+
+def _check_manifest(path: Path) -> None:
+    """Refuse a package whose list of contents does not lead to the model."""
+    manifest = path / "Manifest.json"
+    try:
+        content = json.loads(manifest.read_bytes())
+        found = content["itemInfoEntries"][content["rootModelIdentifier"]]["path"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{manifest} is damaged: it names no model", "copy the whole package again"
+        ) from error
+    if found != MODEL_FILE:
+        raise DataError(
+            f"{manifest} names the model {found}, known is {MODEL_FILE}",
+            "save the package again with coremltools",
+        )
 
 
 def _check_version(spec: Any, where: str) -> None:
@@ -186,6 +210,9 @@ def _check_program(spec: Any, path: Path, file: Path) -> None:
         raise DataError(
             f"{file} is damaged: a program without operations", "export the model again"
         )
+    for function in functions.values():
+        for block in function.block_specializations.values():
+            _check_values(block, {i.name for i in function.inputs}, str(file))
     offsets: dict[str, set[int]] = {}
     for block in blocks:
         for value in blobs(block):
@@ -199,6 +226,32 @@ def _check_program(spec: Any, path: Path, file: Path) -> None:
                 "export the model again",
             )
         _check_weights(path / "Data" / Path(WEIGHT_FILE).with_name(known[1]), offsets[name])
+
+
+def _check_values(block: Any, known: set[str], where: str) -> None:
+    """Refuse operations without results or types, and arguments that nothing before them makes."""
+    known = known | {i.name for i in block.inputs}
+    for op in block.operations:
+        named = [
+            b.name
+            for argument in op.inputs.values()
+            for b in argument.arguments
+            if b.WhichOneof("binding") == "name"
+        ]
+        lost = next((name for name in named if name not in known), None)
+        if lost:
+            wrong = f"takes {lost}, which nothing makes"
+        elif not op.outputs:
+            wrong = "has no result"
+        elif not all(o.type.WhichOneof("type") for o in op.outputs):
+            wrong = "has a result without a type"
+        else:
+            known.update(o.name for o in op.outputs)
+            for inner in op.blocks:
+                _check_values(inner, known, where)
+            continue
+        name = op.outputs[0].name if op.outputs else "without a name"
+        raise DataError(f"{where} is damaged: {op.type} {name} {wrong}", "export the model again")
 
 
 def _check_weights(weights: Path, offsets: set[int]) -> None:

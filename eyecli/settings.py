@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 
-def setting(default: Any, help: str, *names: str) -> Any:
+def setting(default: Any, help: str, *names: str, shown: str | None = None) -> Any:
     """Declare a field that the command line turns into a flag.
 
     Parameters
@@ -17,5 +17,9 @@ def setting(default: Any, help: str, *names: str) -> Any:
         Its line in ``--help``.
     *names
         Spellings such as ``--batch-size``; derived from the field's name by default.
+    shown
+        What ``--help`` shows as the default, where the value itself tells a person nothing.
     """
-    return dataclasses.field(default=default, metadata={"help": help, "names": names})
+    return dataclasses.field(
+        default=default, metadata={"help": help, "names": names, "shown": shown}
+    )

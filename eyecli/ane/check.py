@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 
 from eyecli.ane.cost import flops, largest_live, working_set
@@ -16,10 +17,11 @@ from eyecli.ane.report import Finding, GraphReport, Report, Verdict
 from eyecli.ane.rules import RULES, At, Problem, Rule
 from eyecli.ane.tiers import Target, target
 from eyecli.ane.vocabulary import FAMILY_0, OLD, UNKNOWN, VOCABULARY, WORST, Entry
+from eyecli.errors import DataError
 from eyecli.mlprogram import read_coreml
 
 
-def check(path: Path, wanted: Target | None = None) -> Report:
+def check(path: Path, wanted: Target | None = None, title: str | None = None) -> Report:
     """Judge every operation of an `.mlpackage`: all functions, parts and nested blocks.
 
     Parameters
@@ -28,6 +30,8 @@ def check(path: Path, wanted: Target | None = None) -> Report:
         The package folder, of whatever origin.
     wanted
         The generation it is for, h13 by default.
+    title
+        What the report calls it, the folder's name by default.
 
     Returns
     -------
@@ -49,7 +53,7 @@ def check(path: Path, wanted: Target | None = None) -> Report:
         weights.update({k if len(k) > 1 else (*own, *k): n for k, n in graph.weights.items()})
     verdicts = [v for report in reports for v in report.verdicts]
     return Report(
-        path=path.name,
+        path=title or path.name,
         target=wanted,
         graphs=reports,
         histogram=dict(sorted(Counter(v.op for v in verdicts).items())),
@@ -90,6 +94,7 @@ def judge_graph(graph: Graph, tier: str) -> GraphReport:
         eligible=share(verdicts),
         eligible_flops=share_of_flops(verdicts),
         segments=_segments(graph, verdicts),
+        flops=sum(v.flops for v in verdicts),
         working_set=working_set(largest) if largest else 0,
         working_set_of=largest.name if largest else None,
         live_bytes=largest_live(graph),
@@ -108,7 +113,14 @@ def judge(op: Op, at: At) -> Verdict:
             continue
         if rule.applies_to and op.kind not in rule.applies_to:
             continue
-        if problem := rule.operation(op, at):
+        try:
+            problem = rule.operation(op, at)
+        except (IndexError, TypeError, ValueError) as error:
+            raise DataError(
+                f"{op.kind} {op.name} is malformed: {error} (rule {rule.id})",
+                "export the model again",
+            ) from error
+        if problem:
             findings.append(_finding(rule, problem))
     found = {f.level for f in findings}
     status = next(level for level in reversed(WORST) if level in found)
@@ -151,10 +163,10 @@ def share_of_flops(verdicts: Iterable[Verdict]) -> float:
 
 
 def _segments(graph: Graph, verdicts: Iterable[Verdict]) -> int:
-    """Count runs of operations, in program order, that are all possible or all not."""
+    """Count runs of operations, in program order, that the Neural Engine may take."""
     possible = [
         WORST.index(v.status) <= 1
         for op, v in zip(graph.ops, verdicts, strict=True)
         if not op.decompresses
     ]
-    return sum(a is not b for a, b in zip([None, *possible], possible, strict=False))
+    return sum(now and not before for before, now in pairwise([False, *possible]))

@@ -63,6 +63,14 @@ def flops(op: Op) -> int:
     return made
 
 
+def in_words(count: int) -> str:
+    """Write a number of floating-point operations: ``12.5 MFLOPs``."""
+    for size, unit in ((1e9, "GFLOPs"), (1e6, "MFLOPs"), (1e3, "kFLOPs")):
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count} FLOPs"
+
+
 def _product(sizes: Iterable[int | None]) -> int:
     return math.prod(size or 1 for size in sizes)
 

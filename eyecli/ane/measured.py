@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import statistics
+from collections import Counter
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -17,9 +18,12 @@ from eyecli.ane.report import Report
 from eyecli.errors import DataError
 
 Device = Literal["neural engine", "gpu", "cpu"]
+# On one line, since it goes into reports.
+Word = Annotated[str, msgspec.Meta(pattern=r"^[^\x00-\x1f\x7f]{1,80}$")]
+Amount = Annotated[float, msgspec.Meta(ge=0)]
 
 
-class Operation(msgspec.Struct, frozen=True):
+class Operation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One operation on the device, known by its first output; `cost` is its share of the time."""
 
     output: str
@@ -27,7 +31,7 @@ class Operation(msgspec.Struct, frozen=True):
     function: str = "main"
     part: str = ""
     operator: str = ""
-    cost: float | None = None
+    cost: Amount | None = None
 
 
 class Measured(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -45,12 +49,12 @@ class Measured(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Each load and each prediction, in seconds; none where only the plan was asked.
     """
 
-    device: str
-    os: str
+    device: Word
+    os: Word
     files: dict[str, str]
-    operations: list[Operation]
-    load_seconds: list[float] = []
-    predict_seconds: list[float] = []
+    operations: Annotated[list[Operation], msgspec.Meta(min_length=1)]
+    load_seconds: list[Amount] = []
+    predict_seconds: list[Amount] = []
 
 
 def read_measured(path: Path) -> Measured:
@@ -62,7 +66,7 @@ def read_measured(path: Path) -> Measured:
         If there is no such file, or it is another one.
     """
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Measured)
+        measured = msgspec.json.decode(path.read_bytes(), type=Measured)
     except OSError as error:
         raise DataError(
             f"{path}: {error.strerror}", "name the file that measure.swift wrote"
@@ -71,6 +75,13 @@ def read_measured(path: Path) -> Measured:
         raise DataError(
             f"{path} is no measurement: {error}", "measure again with measure.swift"
         ) from None
+    (place, often), *_ = Counter(_place(o) for o in measured.operations).most_common(1)
+    if often > 1:
+        raise DataError(
+            f"{path} has the operation {place[-1]} {often} times",
+            "measure again with measure.swift",
+        )
+    return measured
 
 
 def file_hashes(package: Path) -> dict[str, str]:
@@ -83,7 +94,7 @@ def file_hashes(package: Path) -> dict[str, str]:
 
 
 def require_same(measured: Measured, package: Path, where: str) -> None:
-    """Refuse a measurement of another model.
+    """Refuse a measurement of another model, or one that says nothing of this one.
 
     Raises
     ------
@@ -112,11 +123,18 @@ def side_by_side(report: Report, measured: Measured) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``device``, ``os``, medians of the times in seconds, ``confusion`` (static status to device
-        to how many operations), ``operations`` (part, function, name, static status, device) and
-        ``unmatched``: how many operations only one side knows, as where Core ML fused some.
+        ``device``, ``os``, medians of the times in seconds, ``devices`` (device to how many
+        operations of the measurement), ``confusion`` (static status to device to how many
+        operations), ``operations`` (part, function, name, static status, device, and whether they
+        differ) and ``unmatched``: how many operations only one side knows, as where Core ML fused
+        some.
+
+    Raises
+    ------
+    DataError
+        If the measurement knows none of the operations.
     """
-    devices = {(o.part, o.function, o.output): o for o in measured.operations}
+    devices = {_place(o): o for o in measured.operations}
     confusion: dict[str, dict[str, int]] = {}
     rows = []
     for graph in report.graphs:
@@ -132,17 +150,38 @@ def side_by_side(report: Report, measured: Measured) -> dict[str, Any]:
                     "name": verdict.name,
                     "static": verdict.status,
                     "device": found.device if found else None,
+                    "differs": found is not None and _differ(verdict.status, found.device),
                 }
             )
+    if not confusion:
+        raise DataError(
+            f"the measurement on {measured.device} knows no operation of this package",
+            "measure again with measure.swift",
+        )
     return {
         "device": measured.device,
         "os": measured.os,
         "load_seconds": _median(measured.load_seconds),
         "predict_seconds": _median(measured.predict_seconds),
+        "devices": dict(Counter(o.device for o in measured.operations)),
         "confusion": confusion,
         "unmatched": len(devices) + sum(row["device"] is None for row in rows),
         "operations": rows,
     }
+
+
+def _place(operation: Operation) -> tuple[str, str, str]:
+    return operation.part, operation.function, operation.output
+
+
+def _differ(status: str, device: Device) -> bool:
+    """Say whether a device does what a verdict excludes; conditional and unknown exclude none."""
+    return status == ("ineligible" if device == "neural engine" else "eligible")
+
+
+def elsewhere(measured: Measured) -> bool:
+    """Say whether an operation was measured off the Neural Engine."""
+    return any(operation.device != "neural engine" for operation in measured.operations)
 
 
 def _median(values: list[float]) -> float | None:

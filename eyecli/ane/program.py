@@ -77,7 +77,13 @@ class Op:
 
     @property
     def activations(self) -> tuple[Tensor, ...]:
-        """Types of results and of the arguments that are no constants."""
+        """Types of results and of the arguments that are no constants; none of what makes a weight.
+
+        A palette of iOS 18 has a rank of 6 for a convolution's weight, which says nothing of what
+        the engine works on.
+        """
+        if self.decompresses:
+            return ()
         moving = (t for p, group in self.inputs.items() if p not in self.fixed for t in group)
         return (*self.outputs, *moving)
 

@@ -1,4 +1,4 @@
-"""What the checker reports: as data, as JSON, as Markdown and as rows of a table."""
+"""What the checker reports: as data and as JSON; `text` has the words."""
 
 from __future__ import annotations
 
@@ -74,8 +74,10 @@ class GraphReport:
     eligible, eligible_flops
         Share of operations, and of arithmetic, that is eligible.
     segments
-        Runs of operations, in program order, that are all possible (eligible or conditional) or
-        all not (unknown or ineligible); 1 is the aim, since each border is a transfer.
+        Runs of operations, in program order, that the Neural Engine may take (eligible or
+        conditional); 1 is the aim, since each border is a transfer, and 0 is none.
+    flops
+        Floating-point operations of one call.
     working_set, working_set_of
         Most bytes that one operation reads and writes, weights included, and which it is.
     live_bytes
@@ -92,6 +94,7 @@ class GraphReport:
     eligible: float
     eligible_flops: float
     segments: int
+    flops: int
     working_set: int
     working_set_of: str | None
     live_bytes: int
@@ -105,12 +108,14 @@ class GraphReport:
 
 @dataclass(frozen=True)
 class Report:
-    """The verdicts on a whole package; figures as in `GraphReport`, over all of it.
+    """The verdicts on a whole package; figures as in `GraphReport`, sums over all of it.
+
+    An app calls one function at a time, which costs what its own `GraphReport` says.
 
     Attributes
     ----------
     path
-        Name of the package.
+        Reference of its artifact, or name of the package.
     target
         What it was judged for.
     graphs
@@ -176,126 +181,39 @@ def to_json(report: Report, measured: dict[str, Any] | None = None) -> dict[str,
     }
 
 
+def findings(report: Report) -> list[dict[str, Any]]:
+    """Give all that the rules find but plain eligible, as JSON types, in program order.
+
+    Returns
+    -------
+    list of dict
+        ``function``, ``op`` and ``name`` (None where the finding is on the whole function),
+        ``verdict`` (also ``warning`` and ``note``), ``rule``, ``confidence``, ``reason``, ``fix``
+        and ``sources``, the addresses.
+    """
+    found: list[tuple[str, str | None, str | None, Finding]] = []
+    for graph in report.graphs:
+        found += [(graph.title, v.op, v.name, f) for v in graph.verdicts for f in v.findings]
+        found += [(graph.title, None, None, f) for f in graph.findings]
+    return [
+        {"function": function, "op": op, "name": name, "verdict": f.level, "rule": f.rule,
+         "confidence": f.confidence, "reason": f.reason, "fix": f.fix,
+         "sources": [SOURCES[key].url for key in f.sources]}
+        for function, op, name, f in found
+        if f.level != "eligible"
+    ]  # fmt: skip
+
+
 def basis(measured: dict[str, Any] | None) -> str:
-    """Say what the verdicts rest on: ``static``, or the device they were measured on."""
-    return f"measured on {measured['device']}, {measured['os']}" if measured else "static"
+    """Say what a report rests on: static verdicts, and the device that stands beside them."""
+    return f"static; measured on {where(measured)}" if measured else "static"
+
+
+def where(measured: dict[str, Any]) -> str:
+    """Name device and system of a measurement."""
+    return f"{measured['device']}, {measured['os']}"
 
 
 def decisive(verdict: Verdict) -> Finding:
     """Give the first finding that is as bad as the verdict."""
     return next(f for f in verdict.findings if f.level == verdict.status)
-
-
-HEADER = ("operation", "verdict", "count", "rule", "confidence", "reason", "fix")
-Row = tuple[str, str, int, str, str, str, str]
-
-
-def rows(report: Report) -> list[Row]:
-    """Give one row for each kind of operation, verdict and rule, the worst first.
-
-    Returns
-    -------
-    list of tuple
-        As in `HEADER`; what a rule says of a whole function stands at the function's name.
-    """
-    counts: dict[tuple[str, str, str, str, str, str], int] = {}
-    for graph in report.graphs:
-        found: list[tuple[str, str, Finding]]
-        found = [(v.op, v.status, decisive(v)) for v in graph.verdicts]
-        whole = f"({graph.title})"
-        found += [(whole, f.level, f) for f in graph.findings if f.level in WORST]
-        for op, status, f in found:
-            key = (op, status, f.rule, f.confidence, f.reason, f.fix or "")
-            counts[key] = counts.get(key, 0) + 1
-    return _sorted(counts)
-
-
-def notes(report: Report) -> list[Row]:
-    """Give one row for each kind of operation and soft rule, warnings first."""
-    counts: dict[tuple[str, str, str, str, str, str], int] = {}
-    for graph in report.graphs:
-        found = [(v.op, f) for v in graph.verdicts for f in v.findings]
-        found += [(f"({graph.title})", f) for f in graph.findings]
-        for op, f in found:
-            if f.level not in WORST:
-                key = (op, f.level, f.rule, f.confidence, f.reason, f.fix or "")
-                counts[key] = counts.get(key, 0) + 1
-    return _sorted(counts)
-
-
-def _sorted(counts: dict[tuple[str, str, str, str, str, str], int]) -> list[Row]:
-    table = [
-        (op, status, count, rule, confidence, reason, fix)
-        for (op, status, rule, confidence, reason, fix), count in counts.items()
-    ]
-    return sorted(table, key=lambda row: (-LEVELS.index(row[1]), row[0], row[3], row[5]))
-
-
-def summary(report: Report, measured: dict[str, Any] | None = None) -> str:
-    """Say in one line how many operations have which verdict."""
-    parts = ", ".join(f"{n} {status}" for status, n in report.counts.items() if n)
-    return (
-        f"{report.path}: {parts} of {len(report.verdicts)} operations ({basis(measured)}, "
-        f"{report.target}); segments: {report.segments}"
-    )
-
-
-def figures(report: Report) -> list[str]:
-    """Give the figures of a report and of its functions, a line each."""
-    lines = [
-        f"eligible: {report.eligible:.1%} of operations, {report.eligible_flops:.1%} of "
-        f"{report.flops / 1e6:.1f} million operations of arithmetic",
-        f"largest working set: {_size(report.working_set)}; weights: {_size(report.weight_bytes)}",
-    ]
-    if len(report.graphs) > 1:
-        lines += [
-            f"{graph.title}: {graph.eligible:.1%} of {len(graph.verdicts)} operations, "
-            f"segments: {graph.segments}, weights: {_size(graph.weight_bytes)}"
-            for graph in report.graphs
-        ]
-    return lines
-
-
-def _size(count: int) -> str:
-    return f"{count / 2**20:.2f} MB" if count >= 2**20 else f"{count / 2**10:.1f} KB"
-
-
-def to_markdown(report: Report, measured: dict[str, Any] | None = None) -> str:
-    """Give a report as Markdown: summary, caveat, tables, sources."""
-    content = to_json(report, measured)
-    lines = [
-        f"# Neural Engine check: {report.path}",
-        "",
-        summary(report, measured),
-        "",
-        *(f"- {line}" for line in figures(report)),
-        "",
-        CAVEAT,
-        "",
-        *_table(rows(report)),
-    ]
-    if measured:
-        lines += ["", f"## {basis(measured).capitalize()}", "", *confusion(measured)]
-    if soft := notes(report):
-        lines += ["", "## Notes, which change no verdict", "", *_table(soft)]
-    sources = content["sources"].items()
-    lines += ["", "## Sources", "", *(f"- {k}: {s['title']}: {s['url']}" for k, s in sources)]
-    return "\n".join(lines) + "\n"
-
-
-def _table(found: list[Row]) -> list[str]:
-    cells = [[str(cell).replace("|", r"\|") for cell in row] for row in found]
-    return [
-        f"| {' | '.join(HEADER)} |",
-        "|" + "---|" * len(HEADER),
-        *(f"| {' | '.join(row)} |" for row in cells),
-    ]
-
-
-def confusion(measured: dict[str, Any]) -> list[str]:
-    """Give the counts of static verdicts by measured device as a table in Markdown."""
-    devices = ("neural engine", "gpu", "cpu")
-    lines = ["| static | " + " | ".join(devices) + " |", "|---|" + "---|" * len(devices)]
-    for status, found in measured["confusion"].items():
-        lines.append(f"| {status} | " + " | ".join(str(found.get(d, 0)) for d in devices) + " |")
-    return lines

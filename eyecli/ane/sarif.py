@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from eyecli import __version__
+from eyecli.ane.catalogue import BY_NAME
 from eyecli.ane.report import CAVEAT, Finding, Report
 from eyecli.ane.rules import RULES
 from eyecli.ane.sources import SOURCES
@@ -17,12 +18,6 @@ from eyecli.mlprogram import MODEL_FILE
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _LEVELS = {"ineligible": "error", "unknown": "warning", "conditional": "warning",
            "warning": "warning", "note": "note"}  # fmt: skip
-# What the vocabulary says by the name of an operation.
-_BY_NAME = {
-    "V00": ("no source says anything about the operation", "unknown"),
-    "V02": ("the operation is eligible under conditions", "conditional"),
-    "V03": ("the operation is never eligible", "ineligible"),
-}
 
 
 def to_sarif(report: Report, uri: str) -> dict[str, Any]:
@@ -125,5 +120,6 @@ def _vocabulary_rules() -> list[dict[str, Any]]:
             "help": {"text": f"{text}; the result gives sources and fix."},
             "defaultConfiguration": {"level": _LEVELS[level]},
         }
-        for name, (text, level) in _BY_NAME.items()
+        for name, (text, level) in BY_NAME.items()
+        if level in _LEVELS
     ]

@@ -12,7 +12,8 @@ import msgspec
 from eyecli.ane import compute_plan
 from eyecli.ane.check import check
 from eyecli.ane.measured import Measured, read_measured, require_same, side_by_side
-from eyecli.ane.report import Report, basis, to_json, to_markdown
+from eyecli.ane.report import Report, basis, to_json, where
+from eyecli.ane.text import to_markdown
 from eyecli.ane.tiers import Target
 from eyecli.workspace.memo import Work
 from eyecli.workspace.stage import Built, Outcome, run_stage
@@ -82,7 +83,7 @@ def check_ane(
     DataError
         If it is no readable package of ML Programs.
     """
-    report = check(package, wanted)
+    report = check(package, wanted, source.ref if source else None)
     beside = side_by_side(report, measured) if measured else None
     inputs: dict[str, Artifact | tuple[str, str]] = {}
     if source is None:
@@ -90,9 +91,9 @@ def check_ane(
         inputs["coreml"] = (str(package), hashlib.sha256("\n".join(rows).encode()).hexdigest())
     else:
         inputs["coreml"] = source
-    if measured:
+    if measured and beside:
         content = msgspec.json.encode(measured, order="deterministic")
-        inputs["measured"] = (basis(beside), hashlib.sha256(content).hexdigest())
+        inputs["measured"] = (where(beside), hashlib.sha256(content).hexdigest())
     work = Work("check-ane", "ane", task, name, {"chip": wanted.name}, inputs)
 
     def build(folder: Path) -> Built:

@@ -11,18 +11,22 @@ from eyecli.calibration.samples import Samples
 from eyecli.calibration.stage import UNKNOWN_USER, Origin
 from eyecli.calibration.users import Part
 from eyecli.errors import DataError
-from eyecli.training.model import choose_fold, network_digest, read_model
+from eyecli.training.model import choose_fold, network_digest, read_facts, read_model
 from eyecli.workspace.store import Artifact
 
 
 @dataclass(frozen=True)
 class Base:
-    """The model that is calibrated, and what is read of it once."""
+    """The model that is calibrated, and what is read of it once.
+
+    `dims` is the size of its embedding, None of a model that does not say.
+    """
 
     model: Artifact
     partition: int
     network: str
     setup: Mapping[str, Any]
+    dims: int | None = None
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,10 @@ class Candidate:
 def open_base(model: Artifact, fold: int) -> Base:
     """Return a model's fold as the base of calibrations; see `choose_fold` for errors."""
     partition = choose_fold(model, fold)
-    return Base(model, partition, network_digest(model, partition), read_model(model).setup)
+    return Base(
+        model, partition, network_digest(model, partition), read_model(model).setup,
+        read_facts(model, partition).get("embedding"),
+    )  # fmt: skip
 
 
 def origin_of(part: Part, digest: str, base: Base | None) -> Origin:

@@ -67,6 +67,12 @@ def _require_fit(samples: Samples, base: Base | None, path: Path) -> None:
         return
     require_model(samples, base.network, str(path))
     require_unit(samples.unit, base, path)
+    size = samples.embedding.shape[1]
+    if base.dims and size != base.dims:
+        raise DataError(
+            f"{path}: an embedding of {size} values, that of {base.model.ref} has {base.dims}",
+            f"give all columns embedding_0 to embedding_{base.dims - 1}, and no others",
+        )
 
 
 def _join(several: list[Samples], place: Path) -> Samples:

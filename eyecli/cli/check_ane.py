@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import io
-import logging
 import os
+import re
+import shutil
 import sys
+import unicodedata
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from eyecli.cli.contract import Result, Shell, command, published
-from eyecli.cli.logs import VARIABLE, log
 from eyecli.cli.options import Reference
-from eyecli.errors import UsageError
-from eyecli.workspace.references import check_name, resolve
+from eyecli.errors import EyecliError, UsageError
+from eyecli.workspace.references import resolve
+from eyecli.workspace.store import Artifact
 
 app = typer.Typer(add_completion=False)
+# Kinds of artifacts that hold a package, and its name there.
+PACKAGES = {"coreml": "model.mlpackage", "head": "head.mlpackage"}
 
 
 @command(app, "check-ane")
@@ -25,15 +29,19 @@ def check_ane(
     shell: Shell,
     coreml: Reference = None,
     chip: Annotated[
-        str,
+        str | None,
         typer.Option(
             help="What the verdicts are for: a chip (A14, M2 Pro), a device (iPhone 12, "
-            "MacBook Air M2) or a generation (h12 to h17; h13 is M1)."
+            "iPhone13,2, MacBook Air M2) or a generation (h12 to h17). By default the device that "
+            "measured, else h13, which is M1."
         ),
-    ] = "h13",
+    ] = None,
     strict: Annotated[
         bool,
-        typer.Option("--strict", help="Exit code 4 on what is conditional or unknown, too."),
+        typer.Option(
+            "--strict",
+            help="Exit code 4 on what is conditional, unknown or measured off the Neural Engine.",
+        ),
     ] = False,
     sarif: Annotated[
         Path | None,
@@ -45,32 +53,49 @@ def check_ane(
             help="What measure.swift wrote on a Mac or an iPhone; shown beside the verdicts."
         ),
     ] = None,
+    rules: Annotated[
+        bool, typer.Option("--rules", help="Explain every rule, with its sources, and end.")
+    ] = False,
+    chips: Annotated[
+        bool, typer.Option("--chips", help="List what --chip knows, and end.")
+    ] = False,
 ) -> Result:
     """Judge every operation of a Core ML package: eligible, conditional, ineligible or unknown.
 
-    Takes a reference or any .mlpackage folder, pipelines and several functions included. Verdicts
-    are static, with rule, confidence, sources and fix, until a measurement of this very package is
-    given: no list of what the Neural Engine takes exists, and only a device knows. Publishes the
-    report whatever the verdict; exit code 4 if something is ineligible.
+    Takes a reference, a head's too, or any .mlpackage folder, pipelines and several functions
+    included. Verdicts are static, with rule, confidence, sources and fix; a measurement of this
+    very package stands beside them: no list of what the Neural Engine takes exists, and only a
+    device knows. Publishes the report whatever the verdict; exit code 4 if something is ineligible.
     """
-    from eyecli.ane.report import figures, summary
+    from eyecli.ane import catalogue
+
+    if rules:
+        return Result(catalogue.rule_lines(), catalogue.rules())
+    if chips:
+        return Result(catalogue.chip_lines(), catalogue.chips())
+    from eyecli.ane.measured import elsewhere
+    from eyecli.ane.report import findings
     from eyecli.ane.sarif import to_sarif
     from eyecli.ane.stage import REPORT, check_ane, measurement
-    from eyecli.ane.tiers import target
-    from eyecli.coreml.stage import PACKAGE
+    from eyecli.ane.text import figures, grouped, measured_lines, summary
+    from eyecli.ane.tiers import of_device, target
 
-    wanted = target(chip)
+    wanted = target(chip) if chip else None
     source = None
     if coreml and _is_package(coreml):
         package, task = Path(coreml).absolute(), "any"
-        name: str | None = check_name(package.stem.replace(" ", "-"), "package name")
+        name: str | None = _name_of(package)
     else:
-        source = resolve(shell.open(), coreml, "coreml")
-        shell.say_input(coreml, source.ref)
-        package = source.path / PACKAGE
+        source = _artifact(shell, coreml)
+        package = source.path / PACKAGES[source.manifest.kind]
         task, name = source.manifest.task, source.manifest.name
-    if sarif and (sarif.is_dir() or not sarif.absolute().parent.is_dir()):
-        raise UsageError(f"--sarif: {sarif} is no place for a file", "name a file in a folder")
+    if sarif:
+        _require_place(sarif, (package, shell.workspace))
+    # To ask this Mac takes a compilation, which a dry run spares.
+    found = measurement(package, measured) if measured or not shell.dry_run else None
+    if found and not wanted and not (wanted := of_device(found.device)):
+        shell.say(f"the chip of {found.device} is not known here: name it with --chip")
+    wanted = wanted or target()
     if shell.dry_run:
         line = f"would check {package} for {wanted}"
         return Result([line], {"package": str(package), "target": str(wanted)})
@@ -81,24 +106,60 @@ def check_ane(
         name,
         source,
         wanted=wanted,
-        measured=measurement(package, measured),
+        measured=found,
         force=shell.force,
     )
     if sarif:
         _write_json(sarif, to_sarif(report, _uri(package)))
-    shell.say(summary(report, beside))
-    for line in figures(report):
+    width = shutil.get_terminal_size().columns if sys.stderr.isatty() else None
+    said = [summary(report), *figures(report), *(measured_lines(beside) if beside else ())]
+    for line in (*said, *grouped(report, width)):
         shell.say(line)
-    _print_tables(report, beside)
     shell.say(f"table: {(outcome.artifact.path / REPORT).with_suffix('.md')}")
     refused = {"ineligible", "conditional", "unknown"} if strict else {"ineligible"}
-    return published(outcome, exit_code=4 if report.worst in refused else 0)
+    off = strict and found is not None and elsewhere(found)
+    result = published(outcome, exit_code=4 if off or report.worst in refused else 0)
+    return replace(result, document=result.document | {"findings": findings(report)})
+
+
+def _artifact(shell: Shell, coreml: str | None) -> Artifact:
+    """Find the artifact of a package, a head's included."""
+    # What is named is found whatever its kind; what a version alone means needs the kind.
+    named = coreml and not coreml.startswith("@")
+    source = resolve(shell.open(), coreml, None if named else "coreml")
+    if source.manifest.kind not in PACKAGES:
+        resolve(shell.open(), coreml, "coreml")  # says what is needed
+    shell.say_input(coreml, source.ref)
+    return source
 
 
 def _is_package(text: str) -> bool:
     """Say whether a package is meant: by its ending, or something there that is no artifact."""
     path = Path(text)
     return path.suffix == ".mlpackage" or (path.exists() and not (path / "manifest.json").exists())
+
+
+def _name_of(package: Path) -> str:
+    """Make a name for a reference of a package's own, in ASCII."""
+    plain = unicodedata.normalize("NFKD", package.stem).encode("ascii", "ignore").decode()
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", plain).strip("-_.")[:56]
+    return f"package-{name}" if not name or re.fullmatch(r"v\d+", name) else name
+
+
+def _require_place(sarif: Path, kept: tuple[Path, ...]) -> None:
+    """Refuse a place for the findings that is no file, or would cost what is checked or kept."""
+    target = sarif.resolve()
+    if sarif.is_dir() or not target.parent.is_dir():
+        raise UsageError(f"--sarif: {sarif} is no place for a file", "name a file in a folder")
+    if target.exists() and not target.is_file():
+        raise UsageError(f"--sarif: {sarif} is no regular file", "name a file in a folder")
+    for folder in kept:
+        if target.is_relative_to(folder.resolve()):
+            raise UsageError(
+                f"--sarif: {sarif} lies in {folder}, which is not written to", "name another place"
+            )
+    if not os.access(target if target.exists() else target.parent, os.W_OK):
+        raise UsageError(f"--sarif: {sarif} cannot be written", "name another place")
 
 
 def _uri(package: Path) -> str:
@@ -114,35 +175,11 @@ def _write_json(path: Path, content: Any) -> None:
 
     from eyecli.workspace.store import write_atomic
 
-    write_atomic(path, msgspec.json.format(msgspec.json.encode(content), indent=1) + b"\n")
-
-
-def _print_tables(report: Any, beside: Any) -> None:
-    """Show verdicts, and how they compare with a device, on stderr."""
-    from eyecli.ane.report import HEADER, LEVELS, basis, rows
-
-    # A table is no JSON; what is in it is in the artifact.
-    if os.environ.get(VARIABLE) == "json" or not log.isEnabledFor(logging.INFO):
-        return
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    # Off a terminal every line is one of the log.
-    text = None if sys.stderr.isatty() else io.StringIO()
-    console = Console(file=text, width=160) if text else Console(stderr=True)
-    styles = dict(zip(LEVELS, ("", "", "green", "yellow", "yellow", "red"), strict=True))
-    table = Table(*HEADER)
-    for op, level, *rest in rows(report):
-        # Names come from the package: what looks like markup in them is text.
-        table.add_row(Text(op), Text(level, styles[level]), *(Text(str(cell)) for cell in rest))
-    console.print(table)
-    if beside:
-        devices = ("neural engine", "gpu", "cpu")
-        table = Table("static", *devices, title=basis(beside))
-        for status, found in beside["confusion"].items():
-            table.add_row(status, *(str(found.get(device, 0)) for device in devices))
-        console.print(table)
-        console.print(f"operations that only one side knows: {beside['unmatched']}")
-    for line in text.getvalue().splitlines() if text else ():
-        log.info(line.rstrip())
+    text = msgspec.json.format(msgspec.json.encode(content), indent=1) + b"\n"
+    try:
+        write_atomic(path.resolve(), text)
+    except OSError as error:
+        raise EyecliError(
+            f"--sarif: {path} could not be written: {error.strerror}",
+            "the report is published; name another place and run the command again",
+        ) from error

@@ -31,6 +31,9 @@ REFERENCES = {
     "new": KINDS,
     # What can be exported.
     "eyecli export coreml model": ("model", "head"),
+    "eyecli export coreml head": ("head",),
+    # What holds a package.
+    "eyecli check-ane coreml": ("coreml", "head"),
 }
 
 NO_ARGUMENT = "none"
@@ -82,11 +85,14 @@ def command_places() -> dict[str, Place]:
 
 def choices() -> dict[str, str]:
     """Words that a parameter of one command takes, where only the command knows them."""
+    from eyecli.ane.tiers import CHIPS, TIERS
     from eyecli.cli.fetch import SAMPLES
     from eyecli.tasks.base import all_layouts
 
     layouts = f"one:{','.join(all_layouts())}"
+    chips = ",".join(name.replace(" ", "-") for name in (*TIERS, *CHIPS))
     return {
+        "eyecli check-ane chip": f"one:{chips}",
         "eyecli fetch sample task": f"one:{','.join(SAMPLES)}",
         "eyecli fetch path layout": layouts,
         "eyecli schema layout": layouts,
@@ -120,7 +126,8 @@ def _walk(
         if parameter.param_type_name == "argument" and not place.argument.startswith("ref:"):
             place.argument = what
         # Of an option's spellings the long one says more.
-        for flag in (o for o in parameter.opts if o.startswith("--")):
+        spellings = (*parameter.opts, *parameter.secondary_opts)
+        for flag in (o for o in spellings if o.startswith("--")):
             place.words[flag] = _line(parameter.help)
             if not parameter.is_flag:
                 place.takes[flag] = what

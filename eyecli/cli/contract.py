@@ -255,7 +255,9 @@ def _flags(settings: Sequence[type]) -> dict[str, tuple[Any, Any]]:
         hints = typing.get_type_hints(cls)
         for entry in dataclasses.fields(cls):
             names = entry.metadata.get("names", ())
-            option = typer.Option(*names, help=entry.metadata["help"])
+            option = typer.Option(
+                *names, help=entry.metadata["help"], show_default=entry.metadata["shown"] or True
+            )
             flags[entry.name] = (Annotated[hints[entry.name], option], entry.default)
     return flags
 
@@ -292,7 +294,16 @@ def _run(
             require_utf8(value)
         with only_results_on_stdout() as stdout:
             result = function(shell, *built, **values)
-            write_result(stdout, result, shell.json)
+            try:
+                write_result(stdout, result, shell.json)
+            except BrokenPipeError:
+                raise
+            except OSError as error:
+                # What was published is published.
+                raise EyecliError(
+                    f"the result could not be written to stdout: {error.strerror}",
+                    "run the same command again: what is done is found",
+                ) from error
     except KeyboardInterrupt:
         return report_end("interrupted", INTERRUPTED)
     except BrokenPipeError:
@@ -357,8 +368,8 @@ def require_utf8(value: object) -> None:
 
 def disk_is_full(error: Exception, workspace: Path) -> bool:
     """Say whether an error came from a full disk, or the workspace's has not a megabyte left."""
-    if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
-        return True
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
     if os.strerror(errno.ENOSPC) in str(error):
         # As HDF5 says it.
         return True

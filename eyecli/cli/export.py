@@ -8,15 +8,10 @@ from typing import Annotated, Literal
 import typer
 
 from eyecli.cli.contract import Result, Shell, command, group, published
-from eyecli.cli.options import Reference
-from eyecli.coreml.personal import Personal, require_one
-from eyecli.coreml.stage import (
-    ExportSettings,
-    check_settings,
-    export_head,
-    export_model,
-    parity_lines,
-)
+from eyecli.coreml.figures import parity_lines
+from eyecli.coreml.personal import Personal
+from eyecli.coreml.settings import ExportSettings
+from eyecli.coreml.stage import check_export, export_head, export_model
 from eyecli.errors import UsageError
 from eyecli.tasks.base import load_task
 from eyecli.training.folds import find_model
@@ -24,6 +19,7 @@ from eyecli.training.model import choose_fold
 from eyecli.training.refit import refit
 from eyecli.workspace.lineage import input_of
 from eyecli.workspace.references import resolve
+from eyecli.workspace.store import Artifact
 
 app = group("A model to a verified Core ML package.")
 
@@ -32,13 +28,19 @@ app = group("A model to a verified Core ML package.")
 def coreml(
     shell: Shell,
     settings: ExportSettings,
-    model: Reference = None,
+    model: Annotated[
+        str | None,
+        typer.Argument(
+            help="Reference of a model, or of a head, which is published as it is; the latest "
+            "model by default."
+        ),
+    ] = None,
     refit_all: Annotated[
         bool,
         typer.Option(
             "--refit-all",
-            help="Train the same settings once more on all groups and export that; the figures "
-            "stay those of the cross-validated model.",
+            help="Train the same settings once more on all groups, a tenth of them for validation "
+            "only, and export that; the figures stay those of the cross-validated model.",
         ),
     ] = False,
     head: Annotated[
@@ -49,7 +51,7 @@ def coreml(
         Literal["functions", "pipeline"],
         typer.Option(
             help="Heads as functions beside `main`, which share the model's weights (iOS18), or "
-            "one head as the second part of a pipeline."
+            "one head as the second part of a pipeline (any system)."
         ),
     ] = "functions",
 ) -> Result:
@@ -68,7 +70,7 @@ def coreml(
         choose_fold(
             artifact,
             settings.fold,
-            "name one with --fold, or export one trained on all groups with --refit-all",
+            "name one with --fold, or train on all groups with --refit-all",
         )
     if artifact.manifest.kind == "head" and (head or settings != ExportSettings()):
         raise UsageError(
@@ -76,25 +78,49 @@ def coreml(
             "leave them out, or export its model with --head",
         )
     heads = [_personal(root, reference) for reference in head or ()]
-    require_one(heads, combine)
-    check_settings(settings, bool(heads))
-    if shell.dry_run:
-        line = f"would export {artifact.ref}"
-        return Result([line], {"model": artifact.ref})
-    if artifact.manifest.kind == "head":
-        return published(export_head(root, artifact, force=shell.force))
+    for asked, found in zip(head or (), heads, strict=True):
+        shell.say_input(asked, found.artifact.ref)
+    if artifact.manifest.kind == "head" and combine != "functions":
+        raise UsageError(f"--combine is for a model, {artifact.ref} is a head", "leave it out")
     task = load_task(artifact.manifest.task)
+    exporter = task.module(task.exporting)
+    if artifact.manifest.kind == "model" and not refit_all:
+        check_export(exporter, artifact, settings, heads, combine)
+    if shell.dry_run:
+        return _plan(artifact, heads, settings)
+    if artifact.manifest.kind == "head":
+        outcome = export_head(root, artifact, force=shell.force)
+        for line in parity_lines(outcome.artifact):
+            shell.say(line)
+        return published(outcome)
     if refit_all:
         artifact = refit(root, task.module(task.learning), task.train, artifact).artifact
-        shell.say(f"trained on all groups: {artifact.ref}")
+        shell.say(f"trained on all groups but those for validation: {artifact.ref}")
     prepared, split = input_of(root, artifact, "prepared"), input_of(root, artifact, "split")
     outcome = export_model(
-        root, task.module(task.exporting), artifact, prepared, split, settings, heads,
+        root, exporter, artifact, prepared, split, settings, heads,
         combine, force=shell.force,
     )  # fmt: skip
     for line in parity_lines(outcome.artifact):
         shell.say(line)
     return published(outcome)
+
+
+def _plan(artifact: Artifact, heads: list[Personal], settings: ExportSettings) -> Result:
+    """Say what would be exported."""
+    users = [head.artifact.ref for head in heads]
+    if artifact.manifest.kind == "head":
+        return Result([f"would export {artifact.ref}"], {"head": artifact.ref})
+    what = f", fold {settings.fold}" if settings.fold != -1 else ""
+    with_heads = f" with {', '.join(users)}" if users else ""
+    forms = {
+        name: getattr(settings, name)
+        for name in ("precision", "compress", "inputs", "deployment_target")
+    }
+    line = f"would export {artifact.ref}{what}{with_heads}: " + ", ".join(
+        f"{key} {value}" for key, value in forms.items()
+    )
+    return Result([line], {"model": artifact.ref, "fold": settings.fold, "heads": users, **forms})
 
 
 def _personal(root: Path, reference: str) -> Personal:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +56,7 @@ def write_functions(path: Path, trunk: Path, heads: Mapping[str, Path]) -> Path:
         If there is no head, two users would have one function, or an operation of the trunk
         changed its meaning on the way to iOS 18.
     """
-    names = _function_names(heads)
+    names = function_names(heads)
     spec = _read_program(trunk)
     base = spec.mlProgram.functions[MAIN]
     version = max(spec.specificationVersion, IOS18)
@@ -140,19 +140,25 @@ def function_name(user: str) -> str:
     return f"user_{name}" if name == MAIN or not name or name[0].isdigit() else name
 
 
-def _function_names(heads: Mapping[str, Path]) -> dict[str, str]:
-    """Map function names to users, sorted by user."""
-    if not heads:
-        raise UsageError("a package of several functions needs a user's head", "name one")
+def function_names(users: Iterable[str]) -> dict[str, str]:
+    """Map function names to users, sorted by user.
+
+    Raises
+    ------
+    UsageError
+        If there is no user, or two would have one function.
+    """
     names: dict[str, str] = {}
-    for user in sorted(heads):
+    for user in sorted(users):
         name = function_name(user)
         if name in names:
             raise UsageError(
                 f"users '{names[name]}' and '{user}' would both have the function {name}",
-                "rename one of them",
+                "calibrate one of them under another name, with --user",
             )
         names[name] = user
+    if not names:
+        raise UsageError("a package of several functions needs a user's head", "name one")
     return names
 
 

@@ -89,14 +89,21 @@ class Contract:
         By the names of the Keras model's inputs and outputs.
     description
         The model's short description.
+    meanings
+        What each input and output is, in words, by name.
     metadata
         Further user-defined keys and values.
+    licence, version
+        Of the model, and of what made it.
     """
 
     inputs: Mapping[str, Input] = field(default_factory=dict)
     outputs: Mapping[str, Output] = field(default_factory=dict)
     description: str = ""
+    meanings: Mapping[str, str] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
+    licence: str = ""
+    version: str = ""
 
 
 # How coremltools calls the output of a classifier that has the probabilities.

@@ -73,7 +73,7 @@ def convert(model: Any, contract: Contract, path: Path, form: Form = Form()) -> 
     for node, name in nodes.items():
         if node in there:  # not those that a classifier replaced
             coremltools().utils.rename_feature(spec, node, name, rename_inputs=False)
-    proto.describe(spec, contract.description, {**_class_names(contract), **contract.metadata})
+    proto.describe(spec, contract, {**_class_names(contract), **contract.metadata})
     return save(path, spec, converted.weights_dir)
 
 

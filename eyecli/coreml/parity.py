@@ -100,10 +100,8 @@ def compare(
     found = {}
     for name, values in reference(model, contract, samples).items():
         expected = channels_first(values)
-        got = exported[wanted[name]].reshape(expected.shape).astype(np.float64)
-        if not np.isfinite(got).all():
-            raise CheckError(f"output {name} is not finite in Core ML", "its values exceed float16")
-        found[name] = agreement(expected, got, contract.outputs.get(name))
+        got = exported[wanted[name]].reshape(expected.shape)
+        found[name] = agreement(f"output {name}", expected, got, contract.outputs.get(name))
     return found
 
 
@@ -141,17 +139,26 @@ def reference(
     }
 
 
-def agreement(expected: Array, got: Array, entry: Any) -> Agreement:
+def agreement(name: str, expected: Array, got: Array, entry: Any) -> Agreement:
     """Compare two arrays of one output.
 
     Parameters
     ----------
+    name
+        What they are, for a message.
     expected, got
         (n, channels, ...) of Keras and of Core ML, in the output's unit, or logits.
     entry
         The contract's `Output`, or None.
+
+    Raises
+    ------
+    CheckError
+        If Core ML's is not finite.
     """
-    gap = np.abs(got - expected)
+    if not np.isfinite(got).all():
+        raise CheckError(f"{name} is not finite in Core ML", "its values exceed float16")
+    gap = np.abs(got.astype(np.float64) - expected)
     spread = float(expected.std(axis=0).mean())
     if entry is not None and entry.classes:
         ours, theirs = predicted(expected), predicted(got)

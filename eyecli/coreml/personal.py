@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from eyecli.errors import CheckError, UsageError
+from eyecli.errors import DataError, UsageError
 from eyecli.workspace.store import Artifact
 
 if TYPE_CHECKING:
@@ -41,7 +41,9 @@ class Personal:
 
 
 def require_one(heads: Sequence[Personal], how: Combination) -> None:
-    """Refuse a pipeline of several heads, and a user who is named twice, with a `UsageError`."""
+    """Refuse a pipeline of other than one head, and a user named twice, with a `UsageError`."""
+    if how == "pipeline" and not heads:
+        raise UsageError("--combine pipeline is for a user's head", "name one with --head")
     if how == "pipeline" and len(heads) > 1:
         raise UsageError(
             f"a pipeline takes one head, not {len(heads)}", "leave --combine pipeline out"
@@ -49,7 +51,36 @@ def require_one(heads: Sequence[Personal], how: Combination) -> None:
     names = [head.name for head in heads]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise UsageError(f"two heads of {twice[0]}", "name one with its version")
+        raise UsageError(f"two heads of {twice[0]}", "name one of them, with its version")
+
+
+def require_fit(heads: Sequence[Personal], digest: str, model: str) -> None:
+    """Refuse heads of another network, before anything is converted.
+
+    Parameters
+    ----------
+    heads
+        The users' heads.
+    digest
+        The network's, see `eyecli.training.model.network_digest`.
+    model
+        The model and its fold, for the message.
+
+    Raises
+    ------
+    DataError
+        Naming the head.
+    """
+    from eyecli.mlprogram import read_coreml
+
+    for head in heads:
+        found = read_coreml(head.package).description.metadata.userDefined.get("model_digest", "")
+        if found != digest:
+            raise DataError(
+                f"{head.artifact.ref} is for another network than {model}",
+                "name the model and the fold that it was made for, or calibrate this user with "
+                "this one",
+            )
 
 
 def add_heads(package: Path, heads: Sequence[Personal], how: Combination) -> None:
@@ -117,8 +148,8 @@ def compare_heads(
         function = "main" if how == "pipeline" else function_name(head.name)
         with np.errstate(over="ignore", invalid="ignore"):
             got = run(package, feed, half=True, function=function)[CALIBRATED].reshape(count, -1)
-        if not np.isfinite(got).all():
-            raise CheckError(f"the calibrated gaze of {head.name} is not finite in Core ML")
-        expected = head.apply(base, embedding)
-        found[head.name] = agreement(expected, got.astype(np.float64), contract.outputs["gaze"])
+        found[head.name] = agreement(
+            f"the calibrated gaze of {head.name}", head.apply(base, embedding), got,
+            contract.outputs["gaze"],
+        )  # fmt: skip
     return found

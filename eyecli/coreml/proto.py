@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from eyecli.coreml.contract import Contract
 
 # coremltools writes the day of the conversion into every model; equal models must be equal bytes.
 TIME_DEPENDENT = ("com.github.apple.coremltools.conversion_date",)
@@ -27,11 +30,26 @@ def serialise(spec: Any) -> bytes:
     return bytes(spec.SerializeToString(deterministic=True))
 
 
-def describe(spec: Any, description: str, metadata: Mapping[str, str]) -> None:
-    """Set a model's short description and add key-value pairs to its metadata, in place."""
-    spec.description.metadata.shortDescription = description
+def describe(spec: Any, contract: Contract, metadata: Mapping[str, str]) -> None:
+    """Say in a model what it is, in place: descriptions, licence, key-value pairs.
+
+    Parameters
+    ----------
+    spec
+        The protobuf message `Model`.
+    contract
+        Its descriptions, licence and version.
+    metadata
+        The key-value pairs.
+    """
+    about = spec.description.metadata
+    about.shortDescription = contract.description
+    about.license = contract.licence
+    about.versionString = contract.version
+    for feature in (*spec.description.input, *spec.description.output):
+        feature.shortDescription = contract.meanings.get(feature.name, "")
     for key, value in metadata.items():
-        spec.description.metadata.userDefined[key] = value
+        about.userDefined[key] = value
 
 
 def set_shape(value_type: Any, shape: Sequence[int]) -> None:

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
-from eyecli.coreml.judgement import Precision, limit, refusal
-from eyecli.coreml.personal import Combination, Personal, add_heads, compare_heads
+import eyecli
+from eyecli.coreml.figures import PARITY, PASSED, figures_of_head, judged
+from eyecli.coreml.judgement import Precision
+from eyecli.coreml.personal import (
+    Combination,
+    Personal,
+    add_heads,
+    compare_heads,
+    require_fit,
+    require_one,
+)
+from eyecli.coreml.settings import ExportSettings, check_settings
 from eyecli.errors import CheckError, UsageError
-from eyecli.settings import setting
 from eyecli.training.backend import quiet_stderr
 from eyecli.training.model import (
     choose_fold,
@@ -23,56 +33,17 @@ from eyecli.training.model import (
     read_facts,
     read_model,
 )
-from eyecli.workspace.manifest import read_json
 from eyecli.workspace.memo import Work
 from eyecli.workspace.stage import Built, Outcome, run_stage
 from eyecli.workspace.store import Artifact
 
 if TYPE_CHECKING:
-    from eyecli.coreml.parity import Agreement
+    pass
 
 PACKAGE = "model.mlpackage"
-PARITY = "parity.json"
 MEASURE = "measure.swift"
 # The Keras model whose function a rewrite has changed.
 RETRAIN = "rewritten.keras"
-PASSED = "passed"
-
-
-@dataclass(frozen=True)
-class ExportSettings:
-    """Settings of ``export coreml``."""
-
-    fold: int = setting(-1, "Fold of a cross-validated model; with several that, or --refit-all.")
-    deployment_target: Literal["iOS16", "iOS17", "iOS18"] = setting(
-        "iOS16", "Oldest system that has to run it."
-    )
-    precision: Literal["fp16", "fp32"] = setting(
-        "fp16", "Of weights and arithmetic; the Neural Engine takes fp16 only."
-    )
-    compress: Literal["none", "palettize4", "palettize6", "palettize8", "int8"] = setting(
-        "none", "Store the weights as indices into look-up tables of 4 to 8 bits, or as integers."
-    )
-    inputs: Literal["image", "tensor"] = setting(
-        "image", "How pictures come in: as pixel buffers, or as arrays of values 0 to 255."
-    )
-    labels: Literal["metadata", "output"] = setting(
-        "metadata",
-        "Where class names go: into the metadata, or into an output as Vision wants it (its last "
-        "operation is not for the Neural Engine).",
-    )
-    ane_rewrite: bool = setting(
-        False, "Rewrite layers for the Neural Engine first; kept if parity holds."
-    )
-    allow_retrain: bool = setting(
-        False,
-        "With --ane-rewrite: also swish to ReLU, which changes the function; the rewritten Keras "
-        "model is stored for the training that this needs.",
-    )
-    parity_samples: int = setting(32, "Validation samples on which Core ML and Keras are compared.")
-    allow_parity_failure: bool = setting(
-        False, "Publish even if Core ML and Keras differ; the artifact says so."
-    )
 
 
 class Exporter(Protocol):
@@ -82,24 +53,42 @@ class Exporter(Protocol):
         """Return the units of inputs and outputs, description and metadata."""
 
 
-def check_settings(settings: ExportSettings, heads: bool = False) -> None:
-    """Refuse settings that do not go together, with or without users' heads.
+def check_export(
+    exporter: Callable[[], Exporter],
+    model: Artifact,
+    settings: ExportSettings,
+    heads: Sequence[Personal] = (),
+    combine: Combination = "functions",
+) -> Any:
+    """Find what speaks against an export before anything is converted.
+
+    Parameters
+    ----------
+    exporter, model, settings, heads, combine
+        As for `export_model`.
+
+    Returns
+    -------
+    Contract
+        What the task says of the fold.
 
     Raises
     ------
-    UsageError
-        Naming the flags.
+    UsageError, DataError
+        If settings do not go together, the fold is not there, or a head does not fit.
     """
-    if settings.parity_samples < 2:
-        raise UsageError(f"--parity-samples is {settings.parity_samples}, two are needed at least")
-    if settings.allow_retrain and not settings.ane_rewrite:
-        raise UsageError("--allow-retrain is for --ane-rewrite", "give both, or neither")
-    if heads and settings.precision == "fp32":
-        raise UsageError("users' heads are float16 models", "leave --precision fp32 out")
-    if settings.compress != "none" and settings.precision == "fp32":
-        raise UsageError(
-            f"--compress {settings.compress} is for float16 packages", "leave --precision fp32 out"
-        )
+    require_one(heads, combine)
+    check_settings(settings, bool(heads), combine)
+    partition = choose_fold(model, settings.fold)
+    require_fit(heads, network_digest(model, partition), f"{model.ref}, fold {partition}")
+    if heads and combine == "functions":
+        from eyecli.coreml.combine import function_names
+
+        function_names(head.name for head in heads)
+    contract = exporter().contract(read_facts(model, partition), read_model(model).setup)
+    if settings.labels == "output" and not any(o.classes for o in contract.outputs.values()):
+        raise UsageError(f"--labels output: {model.ref} names no classes", "leave it out")
+    return contract
 
 
 def export_model(
@@ -139,8 +128,12 @@ def export_model(
         If the package does not compute what the Keras model computes: nothing is published,
         unless that was allowed.
     """
-    check_settings(settings, bool(heads))
+    contract = check_export(exporter, model, settings, heads, combine)
+    if settings.deployment_target == "auto":
+        functions = bool(heads) and combine == "functions"
+        settings = replace(settings, deployment_target="iOS18" if functions else "iOS16")
     partition = choose_fold(model, settings.fold)
+    digest = network_digest(model, partition)
     params = asdict(settings) | {"fold": partition}
     inputs = {"model": model, "prepared": prepared, "split": split}
     if heads:
@@ -152,11 +145,10 @@ def export_model(
         from eyecli.coreml.validation import validation_samples
 
         network = load_fold(model, partition)
-        facts, setup = read_facts(model, partition), read_model(model).setup
-        contract = exporter().contract(facts, setup)
-        digest = network_digest(model, partition)
+        facts = read_facts(model, partition)
         metadata = {
             **contract.metadata,
+            **_origin(model, partition, settings),
             "model": model.manifest.digest,
             "model_digest": digest,
             "prepared": prepared.manifest.digest,
@@ -165,16 +157,18 @@ def export_model(
         # Figures of a model that was trained on all groups are those of another one.
         origin = model.manifest.summary.get("refit_of_digest")
         metadata |= {"refit_of": origin} if origin else {}
-        contract = replace(contract, metadata=metadata)
+        promised = replace(
+            contract, metadata=metadata, licence=", ".join(model.manifest.licences),
+            version=f"eyecli {eyecli.__version__}",
+        )  # fmt: skip
         samples = validation_samples(
             prepared, split, partition, list(facts["names"]), settings.parity_samples, network,
-            contract,
+            promised,
         )  # fmt: skip
-        made = make_package(folder, network, contract, samples, settings)
+        made = make_package(folder, network, promised, samples, settings)
         if heads:
-            _add_heads(folder, network, contract, samples, settings, heads, combine, made)
-        text = msgspec.json.format(msgspec.json.encode(made, order="deterministic"), indent=1)
-        (folder / PARITY).write_bytes(text + b"\n")
+            _add_heads(folder, network, promised, samples, settings, heads, combine, made)
+        _write_parity(folder, made)
         _add_measure(folder)
         return Built(
             summary={
@@ -182,8 +176,10 @@ def export_model(
                 "fold": partition,
                 "parameters": network.count_params(),
                 "parity_samples": made["samples"],
+                "users": [head.name for head in heads],
                 "parity_worst_relative": max(
-                    (e["relative"] for e in made["outputs"].values()), default=None
+                    (e["relative"] for key in ("outputs", "heads") for e in made[key].values()),
+                    default=None,
                 ),
                 "parity": made["verdict"],
                 "rewrites": made["rewrites"],
@@ -192,6 +188,14 @@ def export_model(
         )
 
     return run_stage(root, work, build, force=force)
+
+
+def _origin(model: Artifact, partition: int, settings: ExportSettings) -> dict[str, str]:
+    """Say in the metadata where a package comes from, and what its figures cannot claim."""
+    flags = {key: json.dumps(value) for key, value in model.manifest.flags.items()}
+    return flags | {
+        "fold": str(partition), "precision": settings.precision, "compression": settings.compress
+    }  # fmt: skip
 
 
 def make_package(
@@ -237,6 +241,7 @@ def make_package(
 
     expected = network
     rewrites: list[str] = []
+    refused = ""
     if settings.ane_rewrite:
         from eyecli.coreml.rewrite import rewrite
 
@@ -244,11 +249,11 @@ def make_package(
         expected = rewritten if settings.allow_retrain else network
         converted(rewritten)
         content = _parity(expected, package, contract, samples, settings.precision)
-        if content["verdict"] == PASSED and settings.allow_retrain:
+        if content["verdict"] == PASSED and settings.allow_retrain and rewrites:
             rewritten.save(folder / RETRAIN)
         elif content["verdict"] != PASSED:
             # Parity decides whether a rewrite may stay.
-            expected, rewrites = network, []
+            expected, rewrites, refused = network, [], content["verdict"]
             shutil.rmtree(package)
     if not package.exists():
         converted(network)
@@ -267,8 +272,7 @@ def make_package(
             "before_compression": content["outputs"],
         }
         _require(content, settings)
-    content |= {"rewrites": rewrites}
-    return content
+    return content | {"heads": {}, "rewrites": rewrites, "rewrites_refused": refused}
 
 
 def _add_heads(
@@ -285,21 +289,13 @@ def _add_heads(
     from eyecli.coreml.compress import LOSS
 
     add_heads(folder / PACKAGE, heads, combine)
-    found = compare_heads(network, folder / PACKAGE, contract, samples, heads, combine)
-    loss = LOSS.get(settings.compress)
-    made["heads"] = _figures(found, "fp16", loss)
+    made["heads"], verdict = judged(
+        lambda: compare_heads(network, folder / PACKAGE, contract, samples, heads, combine),
+        "fp16", LOSS.get(settings.compress),
+    )  # fmt: skip
     if made["verdict"] == PASSED:
-        made["verdict"] = refusal(found, "fp16", loss) or PASSED
+        made["verdict"] = verdict
     _require(made, settings)
-
-
-def _figures(
-    found: Mapping[str, Agreement], precision: Precision, loss: float | None
-) -> dict[str, Any]:
-    return {
-        name: {**asdict(entry), "relative": entry.relative, "limit": limit(entry, precision, loss)}
-        for name, entry in found.items()
-    }
 
 
 def _require(content: Mapping[str, Any], settings: ExportSettings) -> None:
@@ -323,14 +319,9 @@ def _parity(
     from eyecli.coreml.parity import compare
 
     half = precision == "fp16"
-    outputs, verdict = {}, PASSED
-    try:
-        found = compare(network, package, contract, samples, half)
-    except CheckError as error:
-        verdict = str(error.message)
-    else:
-        outputs = _figures(found, precision, loss)
-        verdict = refusal(found, precision, loss) or PASSED
+    outputs, verdict = judged(
+        lambda: compare(network, package, contract, samples, half), precision, loss
+    )
     return {
         "samples": len(next(iter(samples.values()))),
         "arithmetic": "float16, emulated" if half else "float32",
@@ -344,34 +335,20 @@ def _add_measure(folder: Path) -> None:
     (folder / MEASURE).write_bytes((resources.files("eyecli.ane") / MEASURE).read_bytes())
 
 
-def parity_lines(package: Artifact) -> list[str]:
-    """Say how an exported model compared with Keras, a line an output."""
-    content = read_json(package.path / PARITY, dict[str, Any], "parity")
-    lines = []
-    for name, entry in [*content["outputs"].items(), *content.get("heads", {}).items()]:
-        classes = f", same class {entry['top1']:.1%}" if entry["top1"] is not None else ""
-        lines.append(
-            f"parity of {name} on {content['samples']} samples, {content['arithmetic']}: at most "
-            f"{entry['max']:.2g} {entry['unit']} ({entry['relative']:.1e} of its scale{classes})"
-        )
-    if "compression" in content:
-        done = content["compression"]
-        lines.append(f"{done['compressed']} weights in {done['scheme']}, {len(done['skipped'])} "
-                     "larger ones are not")  # fmt: skip
-    lines += [f"rewritten: {line}" for line in content["rewrites"]]
-    if content["verdict"] != PASSED:
-        lines.append(f"published although parity FAILED: {content['verdict']}")
-    return lines
-
-
 def export_head(root: Path, head: Artifact, *, force: bool = False) -> Outcome:
-    """Publish the Core ML model that a user's head already carries."""
+    """Publish the Core ML model that a user's head already carries, verified when it was made."""
     manifest = head.manifest
     work = Work("export coreml", "coreml", manifest.task, manifest.name, {}, {"head": head})
 
     def build(folder: Path) -> Built:
         shutil.copytree(head.path / "head.mlpackage", folder / PACKAGE)
+        _write_parity(folder, figures_of_head(manifest.summary["parity"]))
         _add_measure(folder)
-        return Built(summary={"package": PACKAGE, "parity": manifest.summary.get("parity")})
+        return Built(summary={"package": PACKAGE, "parity": PASSED})
 
     return run_stage(root, work, build, force=force)
+
+
+def _write_parity(folder: Path, content: Mapping[str, Any]) -> None:
+    text = msgspec.json.format(msgspec.json.encode(content, order="deterministic"), indent=1)
+    (folder / PARITY).write_bytes(text + b"\n")

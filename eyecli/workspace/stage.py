@@ -13,7 +13,7 @@ from eyecli.workspace.manifest import SCHEMA, Input, Manifest, content_digest
 from eyecli.workspace.memo import Work, input_digest, recall, remember
 from eyecli.workspace.provenance import code_version, git_revision, libraries
 from eyecli.workspace.store import Artifact, collect_files, publish, staging
-from eyecli.workspace.verify import require_whole
+from eyecli.workspace.verify import damages, require_whole
 
 log = logging.getLogger(__name__)
 
@@ -73,13 +73,16 @@ def run_stage(
         The caller has just found the inputs whole, once for many pieces of work.
     """
     found = None if force else recall(root, work)
-    if found:
-        log.info("%s: already there (%s)", found.ref, work.stage)
-        return Outcome(found, cached=True)
     for source in work.inputs.values():
         if isinstance(source, Artifact) and not checked:
-            # A result is only as good as what it was made from; hashing is cheap beside the work.
-            require_whole(source)
+            # A result is only as good as what it was made from; hashing is cheap beside the work,
+            # and where there is none a look at the files has to do.
+            require_whole(source, quick=found is not None)
+    if found and (changed := damages(found.path, quick=True)):
+        log.warning("%s is damaged and made again: %s", found.ref, changed[0])
+    elif found:
+        log.info("%s: already there (%s)", found.ref, work.stage)
+        return Outcome(found, cached=True)
     started = datetime.now(UTC)
     with staging(root) as folder:
         built = build(folder)

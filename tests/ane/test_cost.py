@@ -4,7 +4,7 @@ import pytest
 from ane_cases import conv, pool, relu
 from ane_programs import Step, model
 
-from eyecli.ane.cost import flops, largest_live, working_set
+from eyecli.ane.cost import flops, in_words, largest_live, working_set
 from eyecli.ane.program import Graph, Tensor, graphs
 
 
@@ -48,6 +48,15 @@ OUT = 1 * 16 * 8 * 32
 def test_arithmetic(step: Step, expected: int) -> None:
     (op,) = graph(step).ops
     assert flops(op) == expected
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [(0, "0 FLOPs"), (999, "999 FLOPs"), (1500, "1.5 kFLOPs"), (12_500_000, "12.5 MFLOPs"),
+     (3_000_000_000, "3.0 GFLOPs")],
+)  # fmt: skip
+def test_arithmetic_in_words(count: int, words: str) -> None:
+    assert in_words(count) == words
 
 
 def test_a_working_set_has_all_that_is_read_and_written() -> None:

@@ -5,15 +5,17 @@ import re
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from ane_cases import conv, relu
 from ane_programs import Step, write
 
 import eyecli.ane
 from eyecli.ane import report as reports
+from eyecli.ane import text
 from eyecli.ane.check import check
 from eyecli.ane.compute_plan import available, operations
-from eyecli.ane.measured import file_hashes, read_measured, require_same, side_by_side
+from eyecli.ane.measured import Measured, file_hashes, read_measured, require_same, side_by_side
 from eyecli.errors import DataError
 
 SWIFT = Path(eyecli.ane.__file__).with_name("measure.swift")
@@ -60,11 +62,48 @@ def test_side_by_side(package: Path, tmp_path: Path) -> None:
     assert found["unmatched"] == 2
     assert found["load_seconds"] == 0.2
     assert [row["device"] for row in found["operations"]] == ["neural engine", "cpu", "cpu", None]
-    assert reports.basis(found) == "measured on MacBookAir10,1, macOS 15.1.0"
-    text = reports.to_markdown(check(package), found)
-    assert "| eligible | 1 | 0 | 1 |" in text
-    assert "(measured on MacBookAir10,1, macOS 15.1.0, h13)" in text
-    assert "static" not in text.splitlines()[2]
+    assert reports.basis(found) == "static; measured on MacBookAir10,1, macOS 15.1.0"
+    assert found["devices"] == {"neural engine": 1, "cpu": 2, "gpu": 1}
+    assert [row["differs"] for row in found["operations"]] == [False, True, False, False]
+
+
+def test_static_and_measured_are_told_apart(package: Path) -> None:
+    measured = msgspec.convert(measurement(package), Measured)
+    report = check(package)
+    found = side_by_side(report, measured)
+    assert text.measured_lines(found) == [
+        "measured on MacBookAir10,1, macOS 15.1.0: 1 of 4 operations on the Neural Engine, "
+        "1 on the GPU, 2 on the CPU",
+        "measured times, medians: load 200 ms, prediction 1 ms",
+        "not as the static verdict has it, 1: main_1_relu (eligible, measured on the CPU)",
+        "operations that only one side knows: 2",
+    ]
+    words = text.to_markdown(report, found)
+    assert "(static, h13)" in words.splitlines()[2]
+    assert "## Measured on MacBookAir10,1, macOS 15.1.0" in words
+    for line in text.measured_lines(found):
+        assert f"- {line}" in words
+    assert "| eligible | 1 | 0 | 1 |" in words
+    assert "| main | main_1_relu | eligible | cpu |" in words
+
+
+def test_what_differs_is_counted_where_it_is_long(tmp_path: Path) -> None:
+    path = write(tmp_path, *[relu()] * 5, Step("lstm"), Step("cast"))
+    kinds = [*["relu"] * 5, "lstm", "cast"]
+    rows = [
+        {"output": f"main_{n}_{kind}", "device": "cpu" if kind == "relu" else "neural engine"}
+        for n, kind in enumerate(kinds)
+    ]
+    measured = msgspec.convert(
+        measurement(path, operations=rows, load_seconds=[], predict_seconds=[]), Measured
+    )
+    lines = text.measured_lines(side_by_side(check(path), measured))
+    assert lines[1].startswith("not as the static verdict has it, 6: main_0_relu (eligible, ")
+    assert lines[1].endswith("main_2_relu (eligible, measured on the CPU) and 3 more")
+    as_said = measurement(path, operations=rows[5:6], load_seconds=[], predict_seconds=[])
+    as_said["operations"][0]["device"] = "cpu"
+    lines = text.measured_lines(side_by_side(check(path), msgspec.convert(as_said, Measured)))
+    assert lines[1] == "nothing eligible was measured elsewhere, nothing ineligible on it"
 
 
 def test_another_model_is_refused(package: Path, tmp_path: Path) -> None:
@@ -95,18 +134,18 @@ def test_a_device_of_another_name_is_refused(package: Path, tmp_path: Path) -> N
 
 def test_swift_writes_the_fields_that_are_read() -> None:
     """It cannot be compiled here; its structures must at least have the names."""
-    text = SWIFT.read_text()
-    structures = re.findall(r"struct \w+: Encodable \{(.*?)\}", text, re.S)
+    swift = SWIFT.read_text()
+    structures = re.findall(r"struct \w+: Encodable \{(.*?)\}", swift, re.S)
     fields = re.findall(r"let ([^\n]+)", "".join(structures))
     names = {n.strip("` ") for line in fields for n in re.findall(r"([\w`]+):", line)}
     assert names - {"String"} == {
         "output", "device", "function", "part", "operator", "cost", "os", "files", "operations",
         "load_seconds", "predict_seconds",
     }  # fmt: skip
-    assert set(re.findall(r'return "((?:neural engine|gpu|cpu))"', text)) == {
+    assert set(re.findall(r'return "((?:neural engine|gpu|cpu))"', swift)) == {
         "neural engine", "gpu", "cpu"
     }  # fmt: skip
-    assert len(text.splitlines()) < 200
+    assert len(swift.splitlines()) < 200
 
 
 class Plan:

@@ -102,6 +102,37 @@ def test_a_compressed_network(tmp_path: Path) -> None:
     assert report.working_set == before.working_set
 
 
+@pytest.mark.parametrize("kind", ["per_tensor", "per_grouped_channel", "int8"])
+def test_a_network_compressed_for_ios_18(tmp_path: Path, kind: str) -> None:
+    ct = coremltools()
+    import coremltools.optimize.coreml as cto
+    import numpy as np
+    from coremltools.converters.mil import Builder
+    from coremltools.converters.mil.mil import types
+
+    weight = np.random.default_rng(0).normal(size=(64, 64, 3, 3)).astype(np.float16)
+    inputs = [Builder.TensorSpec(shape=(1, 64, 8, 32), dtype=types.fp16)]
+    program = Builder.program(input_specs=inputs, opset_version=ct.target.iOS18)(
+        lambda x: Builder.conv(x=x, weight=weight, pad_type="same")
+    )
+    model = ct.convert(program, convert_to="mlprogram", skip_model_load=True,
+                       minimum_deployment_target=ct.target.iOS18)  # fmt: skip
+    if kind == "int8":
+        quantizer = cto.OpLinearQuantizerConfig(dtype="int8")
+        made = cto.linear_quantize_weights(model, cto.OptimizationConfig(quantizer))
+    else:
+        palette = cto.OpPalettizerConfig(nbits=4, granularity=kind, group_size=16)
+        made = cto.palettize_weights(model, cto.OptimizationConfig(palette))
+    made.save(str(tmp_path / "m.mlpackage"))
+    report = check(tmp_path / "m.mlpackage")
+    assert finding(report, "conv")[0] == "eligible"
+    if kind == "int8":
+        assert finding(report, "constexpr_blockwise_shift_scale")[:2] == ("conditional", "Q02")
+    else:
+        assert finding(report, "constexpr_lut_to_dense")[0] == "eligible"
+        assert report.worst == "eligible"
+
+
 def test_25_megabytes_in_half_a_second(tmp_path: Path) -> None:
     """Weights stay on disk: what takes time is the number of operations."""
     import numpy as np

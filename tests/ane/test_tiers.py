@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from eyecli.ane.tiers import CHIPS, DEVICES, TIERS, before, limit, target
+from eyecli.ane.tiers import CHIPS, DEVICES, IDENTIFIERS, TIERS, before, limit, of_device, target
 from eyecli.errors import UsageError
 
 
@@ -27,6 +27,14 @@ from eyecli.errors import UsageError
         ("iphone-14-pro", "h15", "low"),
         ("iPad Air 4", "h13", "low"),
         ("iPad 9", "h12", "low"),
+        ("iPhone 16e", "h17", "low"),
+        ("iPad mini 7", "h16", "low"),
+        ("iPhone13,2", "h13", "low"),
+        ("iPhone14,8", "h14", "low"),
+        ("iPhone15,2", "h15", "low"),
+        ("iPhone16,1", "h16", "low"),
+        ("iPhone17,3", "h17", "low"),
+        ("MacBookAir10,1", "h13", "medium"),
     ],
 )
 def test_names(name: str, tier: str, confidence: str) -> None:
@@ -38,7 +46,25 @@ def test_names(name: str, tier: str, confidence: str) -> None:
 def test_every_chip_and_device_is_found() -> None:
     for name in (*TIERS, *CHIPS, *DEVICES):
         assert target(name).tier in TIERS
-    assert set(DEVICES.values()) <= set(CHIPS)
+    assert set(DEVICES.values()) | set(IDENTIFIERS.values()) <= set(CHIPS)
+
+
+@pytest.mark.parametrize("name", ["A19", "a19-pro", "iPhone 17", "iPhone Air", "iPhone18,3"])
+def test_what_is_newer_than_the_sources_is_said_to_be(name: str) -> None:
+    found = target(name)
+    assert (found.tier, found.confidence) == (TIERS[-1], "none")
+    assert str(found).endswith("(h17, the newest generation known: nothing is known of its own)")
+
+
+@pytest.mark.parametrize("name", ["iPhone 12", "iPhone15,2", "M2", "h13", "iPhone 17", "a17"])
+def test_a_name_from_a_manifest_is_a_name(name: str) -> None:
+    assert target(target(name).name) == target(name)
+
+
+def test_the_device_that_measured() -> None:
+    assert str(of_device("iPhone15,2")).startswith("iPhone15,2, A16 (h15")
+    assert of_device("iPhone99,1") is None
+    assert of_device("my-mac.local") is None
 
 
 @pytest.mark.parametrize(
@@ -47,6 +73,10 @@ def test_every_chip_and_device_is_found() -> None:
         ("iPhon 12", "did you mean 'iPhone 12'?"),
         ("M22", "did you mean 'M2'?"),
         ("Pixel", "known: A12, A12X, A12Z, A13, A14"),
+        ("Pixel", "A17 Pro, A18, A18 Pro"),
+        ("Pixel", "`eyecli check-ane --chips` lists all"),
+        ("A11", "known: A12, A12X"),
+        ("iPhone99,1", "--chips"),
     ],
 )
 def test_what_is_not_known_gets_a_hint(name: str, hint: str) -> None:

@@ -409,6 +409,47 @@ def test_calibration_samples_in_another_unit_are_refused(
     refused(done, 3, "unit is cm", "predicts px")
 
 
+@pytest.mark.parametrize("size", [127, 129])
+def test_embeddings_of_another_size_than_the_models(
+    chain: Chain, eyecli: Call, tmp_path: Path, size: int
+) -> None:
+    path = tmp_path / "other.csv"
+    write_embeddings(chain.root, path)
+    with path.open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    names = [f"embedding_{i}" for i in range(size)]
+    with path.open("w", newline="") as stream:
+        rest = [name for name in rows[0] if not name.startswith("embedding_")]
+        writer = csv.DictWriter(stream, [*names, *rest], extrasaction="ignore", restval="0.5")
+        writer.writeheader()
+        writer.writerows(rows)
+    done = eyecli("calibrate", "user", path, "--fold", "0", "--workspace", str(chain.root))
+    refused(done, 3, f"other.csv: an embedding of {size} values", "has 128")
+
+
+@pytest.mark.parametrize("content", [b"", "a,b\n".encode("utf-16")])
+def test_a_table_that_cannot_be_read_is_named_and_not_its_neighbour(
+    chain: Chain, eyecli: Call, tmp_path: Path, content: bytes
+) -> None:
+    (tmp_path / "mine.csv").write_bytes(content)
+    (tmp_path / "gaze.csv").write_text("timestamp,x,y\n0,1,2\n16,1,2\n")
+    done = eyecli("calibrate", "user", tmp_path / "mine.csv", "--fold", "0",
+                  "--workspace", str(chain.root))  # fmt: skip
+    refused(done, 3, "mine.csv")
+    assert "gaze.csv" not in done.err
+
+
+def test_stdout_that_is_full_is_not_the_workspace(copy: Chain) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "eyecli", "workspace", "ls"],
+            cwd=copy.folder, env=environment(), stdout=full, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert "the result could not be written to stdout: No space left" in done.stderr
+    assert "the disk is full" not in done.stderr
+
+
 def test_a_negative_number_of_calibration_points(chain: Chain, eyecli: Call) -> None:
     done = eyecli("evaluate", "--calibration-points", "-4", "--workspace", str(chain.root))
     refused(done, 2, "--calibration-points -4")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from eyecli.ane.tiers import target
 from eyecli.cli.completions import command_places, render
 
 FOLDER = Path(__file__).parents[2] / "completions"
@@ -77,6 +78,14 @@ def test_values_are_known_for_what_they_are() -> None:
     assert places["eyecli calibrate user"].takes["--model"] == "ref:model"
     assert "--force" not in places["eyecli train gaze"].takes
     assert places["eyecli fetch path"].argument == "file"
+    assert places["eyecli check-ane"].argument == "ref:coreml,head"
+
+
+def test_what_is_offered_for_a_chip_is_known() -> None:
+    words = command_places()["eyecli check-ane"].takes["--chip"].removeprefix("one:").split(",")
+    assert {"h13", "A17-Pro", "M2-Max"} <= set(words)
+    assert not any(" " in word for word in words)
+    assert all(target(word) for word in words)
 
 
 def complete(shell: str, line: str, folder: Path) -> str:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from eyecli.coreml import combine, package, proto
 from eyecli.coreml.combine import function_name, write_functions, write_pipeline
+from eyecli.coreml.contract import Contract
 from eyecli.coreml.heads.programs import OUTPUT, PROGRAMS
 from eyecli.coreml.heads.template import write_head
 from eyecli.coreml.interpreter import run
@@ -59,7 +60,7 @@ def make_trunk(
         compute_precision=ct.precision.FLOAT16, skip_model_load=True,
     )  # fmt: skip
     spec = model.get_spec()
-    proto.describe(spec, "Gaze.", digest)
+    proto.describe(spec, Contract(description="Gaze."), digest)
     weights = (Path(model.weights_dir) / "weight.bin").read_bytes()
     return package.write(path, proto.serialise(spec), weights)
 

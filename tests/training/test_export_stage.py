@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +13,19 @@ import numpy as np
 import pytest
 from gaze_chain import Chain
 
+from eyecli.ane.check import check
+from eyecli.coreml.figures import parity_lines
 from eyecli.coreml.heads.forms import Head
 from eyecli.coreml.heads.template import write_head
 from eyecli.coreml.interpreter import run
 from eyecli.coreml.judgement import VALUES, refusal
 from eyecli.coreml.parity import Agreement, compare
 from eyecli.coreml.personal import Personal, require_one
-from eyecli.coreml.stage import ExportSettings, check_settings, export_model, parity_lines
+from eyecli.coreml.settings import ExportSettings, check_settings
+from eyecli.coreml.stage import check_export, export_model
 from eyecli.data.prepared import open_prepared, read_table
-from eyecli.errors import CheckError, UsageError
-from eyecli.mlprogram import WEIGHT_FILE
+from eyecli.errors import CheckError, DataError, UsageError
+from eyecli.mlprogram import WEIGHT_FILE, read_coreml
 from eyecli.tasks.gaze import exporting, learning
 from eyecli.tasks.gaze.settings import GazeTrain
 from eyecli.training.model import (
@@ -179,9 +183,11 @@ def test_what_parity_refused_is_published_only_when_that_is_asked_for(chain: Cha
     assert any("FAILED" in line for line in parity_lines(made))
 
 
-def personal(chain: Chain, folder: Path, name: str, shift: float = 0.0) -> Personal:
+def personal(
+    chain: Chain, folder: Path, name: str, shift: float = 0.0, scale: float = 1.0
+) -> Personal:
     """A user whose head moves the gaze by 40 px; a `shift` makes it differ from its package."""
-    head = Head("affine", np.eye(2, 130), np.array([40.0, -25.0]))
+    head = Head("affine", scale * np.eye(2, 130), np.array([40.0, -25.0]))
     network = {"model_digest": network_digest(chain.model, FOLD)}
     package = write_head(folder / f"{name}.mlpackage", head, network)
 
@@ -221,12 +227,98 @@ def test_a_head_that_is_not_its_package_is_refused(chain: Chain, tmp_path: Path)
         )  # fmt: skip
 
 
+def test_a_head_that_overflows_is_refused_and_may_be_allowed(chain: Chain, tmp_path: Path) -> None:
+    heads = [personal(chain, tmp_path, "large", scale=6e4)]
+    with pytest.raises(CheckError, match="calibrated gaze of large is not finite"):
+        export_model(
+            chain.root, lambda: exporting, chain.model, chain.prepared, chain.split,
+            ExportSettings(fold=FOLD), heads,
+        )  # fmt: skip
+    made = export_model(
+        chain.root, lambda: exporting, chain.model, chain.prepared, chain.split,
+        ExportSettings(fold=FOLD, allow_parity_failure=True), heads,
+    ).artifact  # fmt: skip
+    assert "not finite" in made.manifest.summary["parity"]
+    assert any("FAILED" in line for line in parity_lines(made))
+
+
 def test_one_pipeline_one_head_and_one_user_once(chain: Chain, tmp_path: Path) -> None:
     ann, bob = (personal(chain, tmp_path, name) for name in ("ann", "bob"))
     with pytest.raises(UsageError, match="a pipeline takes one head"):
         require_one([ann, bob], "pipeline")
     with pytest.raises(UsageError, match="two heads of ann"):
         require_one([ann, bob, ann], "functions")
+    with pytest.raises(UsageError, match="--combine pipeline is for a user's head"):
+        require_one([], "pipeline")
+
+
+def test_what_cannot_be_exported_is_known_before_the_work(chain: Chain, tmp_path: Path) -> None:
+    """Nothing is converted, and no temporary folder is named."""
+    ann = personal(chain, tmp_path, "ann")
+
+    def ask(fold: int = FOLD, heads: tuple[Personal, ...] = (ann,), **form: Any) -> None:
+        check_export(lambda: exporting, chain.model, ExportSettings(fold=fold, **form), heads)
+
+    ask()
+    with pytest.raises(DataError, match=r"another network than model/gaze@v\d+, fold 1"):
+        ask(fold=1)
+    with pytest.raises(UsageError, match="--deployment-target iOS16: a package of several"):
+        ask(deployment_target="iOS16")
+    with pytest.raises(UsageError, match="--labels output: model/gaze@v1 names no classes"):
+        ask(heads=(), labels="output")
+    twins = tuple(replace(ann, name=name) for name in ("c-1", "c_1"))
+    with pytest.raises(UsageError, match="would both have the function c_1"):
+        ask(heads=twins)
+
+
+def test_users_functions_raise_the_target_and_the_manifest_says_so(
+    chain: Chain, tmp_path: Path
+) -> None:
+    made = export_model(
+        chain.root, lambda: exporting, chain.model, chain.prepared, chain.split,
+        ExportSettings(fold=FOLD, compress="palettize8"), [personal(chain, tmp_path, "ann")],
+    ).artifact  # fmt: skip
+    assert made.manifest.params["deployment_target"] == "iOS18"
+    assert made.manifest.summary["users"] == ["ann"]
+    spec = read_coreml(made.path / "model.mlpackage")
+    assert spec.specificationVersion == 9
+    about = spec.description.metadata
+    assert about.userDefined["compression"] == "palettize8"
+    assert about.userDefined["synthetic"] == "true" and about.license == "not stated"
+    content = json.loads((made.path / "parity.json").read_text())
+    worst = max(e["relative"] for key in ("outputs", "heads") for e in content[key].values())
+    assert made.manifest.summary["parity_worst_relative"] == worst
+    lines = parity_lines(made)
+    assert any(", compressed: at most" in line for line in lines)
+    assert any("emulated: at most" in line for line in lines)
+
+
+def test_inputs_and_outputs_are_described(exported: Artifact) -> None:
+    description = read_coreml(exported.path / "model.mlpackage").description
+    said = {f.name: f.shortDescription for f in (*description.input, *description.output)}
+    assert set(said) == {"left", "right", "gaze", "embedding"} and all(said.values())
+    assert "x, y in px" in said["gaze"] and "32 x 32" in said["left"]
+
+
+def test_a_kernel_that_the_engine_takes_no_table_for_stays_as_it_is(chain: Chain) -> None:
+    """The stem has a stride of 4; see rule C06."""
+    made = export_model(
+        chain.root, lambda: exporting, chain.model, chain.prepared, chain.split,
+        ExportSettings(fold=FOLD, compress="palettize8"),
+    ).artifact  # fmt: skip
+    found = check(made.path / "model.mlpackage")
+    assert not any(f.rule == "C06" for verdict in found.verdicts for f in verdict.findings)
+    content = json.loads((made.path / "parity.json").read_text())
+    assert len(content["compression"]["skipped"]) == 1
+
+
+def test_a_rewrite_that_finds_nothing_says_so(chain: Chain) -> None:
+    made = export_model(
+        chain.root, lambda: exporting, chain.model, chain.prepared, chain.split,
+        ExportSettings(fold=FOLD, ane_rewrite=True, allow_retrain=True),
+    ).artifact  # fmt: skip
+    assert "rewritten: nothing, no layer needs it" in parity_lines(made)
+    assert not (made.path / "rewritten.keras").exists()
 
 
 FORMS: list[dict[str, Any]] = [

@@ -13,6 +13,7 @@ import pytest
 from making import make
 
 import eyecli
+from eyecli.errors import DataError
 from eyecli.workspace.memo import Work, memo_key, recall
 from eyecli.workspace.stage import Built
 from eyecli.workspace.store import open_workspace
@@ -121,6 +122,37 @@ def test_a_damaged_manifest_is_not_returned(root: Path) -> None:
     manifest.write_bytes(b'{"schema":"\xff')
     again = make(root, **BASE)
     assert (again.cached, again.artifact.ref) == (False, "model/gaze@v2")
+
+
+def change(file: Path, content: bytes) -> None:
+    """Write another content of the same length, later than the artifact was published."""
+    file.chmod(0o644)
+    file.write_bytes(content)
+    later = file.parent.stat().st_mtime_ns + 10**9
+    os.utime(file, ns=(later, later))
+
+
+def test_a_result_whose_file_was_changed_is_made_again(
+    root: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = make(root, **BASE)
+    file = first.artifact.path / "data.bin"
+    content = file.read_bytes()
+    change(file, content)  # written anew, but the same
+    assert make(root, **BASE).cached
+    change(file, bytes([content[0] ^ 1]) + content[1:])
+    again = make(root, **BASE)
+    assert not again.cached and again.artifact.ref != first.artifact.ref
+    assert f"{first.artifact.ref} is damaged and made again" in caplog.text
+
+
+def test_a_result_of_what_was_changed_is_not_returned(root: Path) -> None:
+    source = make(root, params={"part": "input"}).artifact
+    make(root, inputs={"data": source})
+    content = (source.path / "data.bin").read_bytes()
+    change(source.path / "data.bin", bytes([content[0] ^ 1]) + content[1:])
+    with pytest.raises(DataError, match="content changed"):
+        make(root, inputs={"data": source})
 
 
 def test_a_version_that_was_replaced_is_not_returned(root: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from eyecli.ane.cost import flops
+from eyecli.ane.cost import flops, in_words
 from eyecli.ane.program import Graph, Op
 from eyecli.ane.rules.rule import At, Problem, Rule
 from eyecli.ane.tiers import limit
@@ -63,7 +63,7 @@ def _long_reduction(op: Op, at: At) -> Problem | None:
 def _tiny(graph: Graph, at: At) -> Problem | None:
     total = sum(flops(op) for op in graph.ops)
     if total < _TINY:
-        return "note", f"{total / 1e6:.2g} million operations of arithmetic: the CPU is as fast"
+        return "note", f"{in_words(total)}: the CPU is as fast"
     return None
 
 

@@ -79,8 +79,7 @@ def _features(graph: Graph, at: At) -> Problem | None:
 
 
 def _rank(op: Op, at: At) -> Problem | None:
-    tensors = [*op.outputs, *(t for group in op.inputs.values() for t in group)]
-    rank = max((len(t.shape) for t in tensors), default=0)
+    rank = max((len(t.shape) for t in op.activations), default=0)
     return ("ineligible", f"a tensor of rank {rank}") if rank > 5 else None
 
 
@@ -171,7 +170,8 @@ RULES = (
          ("B/types", "C/4-envelope", "C/34", "B/entry"),
          "ct.TensorType(dtype=np.float16) or ct.ImageType, from iOS 16",
          graph=_features),
-    Rule("S01", "rank 5 at most", "ineligible", "high", ("A/constraints", "C/4-envelope"),
+    Rule("S01", "activations of rank 5 at most", "ineligible", "high",
+         ("A/constraints", "C/4-envelope"),
          "merge axes before this operation", operation=_rank),
     Rule("S02", "all shapes are fixed", "ineligible", "high",
          ("A/constraints", "B/flexible", "B/faqs", "F/2370", "F/1764", "C/4-envelope"),

@@ -220,7 +220,7 @@ def read_image_table(source: Source) -> Found:
             table, problems = read_table(source, TABLE_FIELDS), []
         except DataError:
             refuse_gaze_samples(
-                [*filter(None, [source.table]), *source.digests],
+                [source.table] if source.table else source.digests,
                 lambda name: source.read(name)[:BYTES],
             )
             raise

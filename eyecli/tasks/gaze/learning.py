@@ -13,7 +13,7 @@ from eyecli.imaging.affine import OFFSET, SCALE, jitter
 from eyecli.tasks.gaze.about import ABOUT
 from eyecli.tasks.gaze.augmentation import JITTER
 from eyecli.tasks.gaze.fields import TARGETS
-from eyecli.tasks.gaze.model import build
+from eyecli.tasks.gaze.model import EMBEDDING, build
 from eyecli.tasks.gaze.settings import GazeTrain, chosen_inputs
 from eyecli.training.fit import Learner
 
@@ -40,7 +40,7 @@ def learner(prepared: Prepared, train: np.ndarray, settings: GazeTrain) -> Learn
         losses={"gaze": "mse"},
         scale=scale,
         augment=augment,
-        facts={"mean": mean.tolist(), "std": std.tolist()},
+        facts={"mean": mean.tolist(), "std": std.tolist(), "embedding": EMBEDDING},
     )
 
 
