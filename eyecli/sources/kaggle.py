@@ -232,9 +232,9 @@ def check_folder_for(folder: Path, pieces: Sequence[Piece], listing: Listing) ->
     if not folder.is_dir():
         return
     ours = {*listing.files, *(piece.target for piece in pieces)}
-    for path, _ in walk(folder):
-        if path not in ours and path.removesuffix(".zip") not in ours:
-            raise DataError(f"{folder}: {path} is not of this download", "name another --folder")
+    for there, _ in walk(folder):
+        if there not in ours and there.removesuffix(".zip") not in ours:
+            raise DataError(f"{folder}: {there} is not of this download", "name another --folder")
 
 
 def download_kaggle(
