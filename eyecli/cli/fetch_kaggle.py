@@ -51,11 +51,13 @@ def kaggle(
     from eyecli.workspace.references import check_name
 
     asked = parse_slug(kind, slug)
+    preset = KNOWN.get(asked.slug)
+    layout_used = layout or (preset.layout if preset else None)
     # Before hours of downloading, not after.
     if name:
         check_name(name, "--name")
-    if layout:
-        find_layout((), all_layouts(), Path(slug), layout)
+    if layout_used:
+        find_layout((), all_layouts(), Path(slug), layout_used)
     limits = Limits(timeout, retries)
     chosen = file or []
     with interruptible():
@@ -68,7 +70,6 @@ def kaggle(
             return _would_fetch(asked, listing, pieces, target, bool(chosen))
         shell.open(create=True)
         download_kaggle(asked, listing, pieces, target, limits)
-    preset = KNOWN.get(asked.slug)
     stated = terms(asked, listing) if licence == NOT_GIVEN else licence
     facts = {"kind": kind, "slug": asked.slug, "url": asked.page, "title": listing.title,
              "version": listing.version, "bytes": listing.size}  # fmt: skip
@@ -80,7 +81,7 @@ def kaggle(
     return fetch_folder(
         shell,
         target,
-        layout or (preset.layout if preset else None),
+        layout_used,
         name,
         stated,
         origin=Origin("fetch kaggle", facts, tuple(again)),

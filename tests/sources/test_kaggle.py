@@ -27,6 +27,7 @@ from eyecli.sources.kaggle import (
     plan,
     terms,
 )
+from eyecli.sources.kaggle_client import without_secrets
 from eyecli.workspace.lease import lease
 
 EYES = {"labels.csv": b"image,level\na,0\n", "train/left a.png": bytes(range(256)) * 4096}
@@ -349,6 +350,11 @@ def test_a_disk_that_is_too_small_is_found_before(tmp_path: Path) -> None:
     with pytest.raises(EyecliError, match="GB are to come") as caught:
         download_kaggle(COMPETITION, listing, plan(COMPETITION, listing, ()), tmp_path, NOW)
     assert "--folder" in str(caught.value.hint)
+
+
+def test_messages_hold_no_way_in() -> None:
+    said = "Max retries: http://me:pass@proxy:80/x?X-Goog-Signature=5eal (url: /y?sig=5eal) why?"
+    assert without_secrets(said) == "Max retries: http://proxy:80/x (url: /y why?"
 
 
 def test_slugs() -> None:
