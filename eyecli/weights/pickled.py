@@ -14,7 +14,7 @@ from eyecli.errors import DataError
 from eyecli.weights.tensors import DTYPES, Tensor
 
 # A network of 1,218 tensors takes 0.2 MB.
-LARGEST = 16 * 2**20
+LARGEST = 4 * 2**20
 # In elements.
 LONGEST = 2**58
 WAY_OUT = (

