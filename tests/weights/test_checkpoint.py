@@ -97,8 +97,11 @@ def test_what_would_run_code_is_refused_and_does_not(
     path = write(tmp_path / "bad.pth", {"weight": values(2), "b": Raw(opcodes)})
     message = refusal(path)
     assert not planted.exists()
-    assert "posix.system" in message or "builtins.getattr" in message or "INST" in message or (
-        "OBJ" in message or "damaged" in message
+    assert (
+        "posix.system" in message
+        or "builtins.getattr" in message
+        or "INST" in message
+        or ("OBJ" in message or "damaged" in message)
     )
 
 
@@ -121,8 +124,9 @@ def test_any_arrays_come_back(write: Any, data: st.DataObject, tmp_path: Path) -
         st.dictionaries(
             st.text(max_size=8).filter(lambda key: "." not in key),
             dtypes.flatmap(lambda dtype: hnp.arrays(dtype, shapes)),
-            min_size=1, max_size=5,
-        )  # fmt: skip
+            min_size=1,
+            max_size=5,
+        )
     )
     found = read_checkpoint(write(tmp_path / "x.pth", arrays))
     assert list(found) == list(arrays)
@@ -353,7 +357,9 @@ def mutate(content: bytes, random: np.random.Generator) -> bytes:
                 other = int(random.integers(len(changed) + 1))
                 changed[at:at] = changed[other : other + int(random.integers(1, 64))]
             case 4:
-                opcodes = b"(.0123FIJKLMNRSTUVXabcd}egihjlospqrtu\x80\x81\x85\x88\x8a\x8b\x8c\x93\x94Q"
+                opcodes = (
+                    b"(.0123FIJKLMNRSTUVXabcd}egihjlospqrtu\x80\x81\x85\x88\x8a\x8b\x8c\x93\x94Q"
+                )
                 changed[at : at + 1] = bytes([random.choice(list(opcodes))])
     return bytes(changed)
 

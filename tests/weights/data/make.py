@@ -8,10 +8,8 @@ from collections import OrderedDict
 import torch
 from safetensors.torch import save_file
 
-TYPES = (
-    "float64 float32 float16 bfloat16 complex64 int64 int32 int16 int8 uint64 uint32 uint16 uint8 "
-    "bool"
-).split()
+TYPES = ["float64", "float32", "float16", "bfloat16", "complex64", "int64", "int32", "int16",
+         "int8", "uint64", "uint32", "uint16", "uint8", "bool"]  # fmt: skip
 
 
 def values(*size: int) -> torch.Tensor:
