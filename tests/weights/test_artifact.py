@@ -17,7 +17,7 @@ import pytest
 from torch_files import Raw, write_zip
 
 from eyecli.cli.main import run
-from eyecli.errors import DataError, MissingError, UsageError
+from eyecli.errors import DataError, MissingError, RetryError, UsageError
 from eyecli.sources import remote
 from eyecli.weights import registry
 from eyecli.weights.artifact import fetch_weights, open_weights
@@ -213,6 +213,45 @@ def test_all_that_failed_is_listed(root: Path, served: tuple[Path, str], tmp_pat
     assert caught.value.hint and FILE in caught.value.hint
 
 
+def test_what_was_cut_goes_on_with_the_same_command(root: Path) -> None:
+    content, asked = CONTENT * 300, list[str | None]()
+    busy = True
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.headers["Range"])
+            begin = int((self.headers["Range"] or "bytes=0-")[6:-1])
+            self.send_response((503 if busy else 206) if begin else 200)
+            if begin and not busy:
+                self.send_header(
+                    "Content-Range", f"bytes {begin}-{len(content) - 1}/{len(content)}"
+                )
+            self.send_header("ETag", '"1"')
+            self.send_header("Content-Length", str(len(content) - begin))
+            self.end_headers()
+            self.wfile.write(content[begin : 2500000 if busy else None])
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    wanted = entry(
+        Source(https=f"http://127.0.0.1:{server.server_port}/x"),
+        sha256=hashlib.sha256(content).hexdigest(),
+    )
+    try:
+        with pytest.raises(RetryError, match="5 times"):
+            fetch(root, wanted)
+        busy = False
+        assert fetch(root, wanted) == "weights/tiny@v1"
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert asked.count(None) == 1
+    assert asked[-1] == f"bytes={2 * 2**20}-"
+
+
 def test_without_a_digest_the_first_is_trusted_and_recorded(
     root: Path, served: tuple[Path, str]
 ) -> None:
@@ -250,7 +289,9 @@ def test_two_at_once_fetch_it_once(root: Path, tmp_path: Path) -> None:
     refs: list[str] = []
 
     def work() -> None:
-        outcome = fetch_weights(root, entry(sha256=SHA256), mirror=tmp_path, force=False, say=str)
+        outcome = fetch_weights(
+            root, entry(sha256=SHA256), mirror=tmp_path, force=False, say=[].append
+        )
         refs.append(outcome.artifact.ref)
 
     threads = [threading.Thread(target=work) for _ in range(4)]
