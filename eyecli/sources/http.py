@@ -8,7 +8,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -33,7 +33,8 @@ from eyecli.sources.remote import (
 from eyecli.workspace.manifest import DAMAGED, canonical, sha256_file
 from eyecli.workspace.store import fsync_folder, write_atomic
 
-CHUNK = 2**20
+# What a cut costs at most.
+CHUNK = 2**16
 
 
 @dataclass(frozen=True)
