@@ -92,11 +92,11 @@ def folder_page(folder: DriveFolder) -> str:
     hosts = {"file": "https://drive.google.com/file/d/{}/view?usp=drive_web",
              "folder": "https://drive.google.com/drive/folders/{}"}  # fmt: skip
     rows = []
-    for id, name, kind in folder.children:
+    for key, name, kind in folder.children:
         link = hosts.get(kind, f"https://docs.google.com/{kind}/d/{{}}/edit?usp=drive_web")
         rows.append(
-            f'<div class="flip-entry" id="entry-{id}" tabindex="0" role="link">'
-            f'<div class="flip-entry-info"><a href="{link.format(id)}" target="_blank">'
+            f'<div class="flip-entry" id="entry-{key}" tabindex="0" role="link">'
+            f'<div class="flip-entry-info"><a href="{link.format(key)}" target="_blank">'
             '<div class="flip-entry-visual"><div class="flip-entry-visual-card">'
             '<div class="flip-entry-icon"><img src="https://drive-thirdparty.googleusercontent.com'
             '/16/type/image/jpeg" alt=""/></div></div></div>'
@@ -180,15 +180,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.drive.requests.append((self.host, self.path, self.headers.get("Range")))
         self.drive.cookies += self.headers.get_all("Cookie", [])
         parts = urlsplit(self.path)
-        id = parse_qs(parts.query).get("id", [""])[0]
+        key = parse_qs(parts.query).get("id", [""])[0]
         if self.host == "accounts.google.com":
             self._page(SIGN_IN)
-        elif parts.path == "/embeddedfolderview" and id in self.drive.folders:
-            self._folder(self.drive.folders[id])
-        elif parts.path == "/uc" and id in self.drive.files:
-            self._to(f"{CONTENT_HOST}?id={id}&export=download")
-        elif parts.path == "/download" and id in self.drive.files:
-            self._file(id, self.drive.files[id], "confirm=t" in parts.query)
+        elif parts.path == "/embeddedfolderview" and key in self.drive.folders:
+            self._folder(self.drive.folders[key])
+        elif parts.path == "/uc" and key in self.drive.files:
+            self._to(f"{CONTENT_HOST}?id={key}&export=download")
+        elif parts.path == "/download" and key in self.drive.files:
+            self._file(key, self.drive.files[key], "confirm=t" in parts.query)
         else:
             self._page("<html><head><title>Error 404</title></head><body>Not Found</body></html>",
                        404)  # fmt: skip
@@ -225,17 +225,16 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         }
         headers |= {"Last-Modified": file.modified} if file.modified else {}
         headers |= {"Content-Range": f"bytes {start}-{size - 1}/{size}"} if start else {}
+        # Before the client knows anything and asks for more.
+        moves = [each.pop(0) if each[1:] else each[0] for each in (file.cuts, file.stalls)]
         self.send_response(206 if start else 200)
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
-        self._send(file, file.content[start:])
+        self._send(file.content[start:], *moves)
         return None
 
-    def _send(self, file: DriveFile, body: bytes) -> None:
-        cut, stall = (
-            moves.pop(0) if len(moves) > 1 else moves[0] for moves in (file.cuts, file.stalls)
-        )
+    def _send(self, body: bytes, cut: int, stall: int) -> None:
         end = min(n if n >= 0 else len(body) for n in (cut, stall))
         try:
             self.wfile.write(body[:end])

@@ -72,11 +72,9 @@ def list_drive(place: Place, *, timeout: float, say: Callable[[str], None]) -> L
         If two files would get the same path.
     """
     if place.kind != "file":
-        try:
-            return _list_folder(Place(place.id, "folder"), timeout, say)
-        except MissingError:
-            if place.kind == "folder":
-                raise
+        listing = _list_folder(Place(place.id, "folder"), timeout, say, sure=place.kind is not None)
+        if listing:
+            return listing
     place = Place(place.id, "file")
 
     def ask() -> Listing:
@@ -89,48 +87,62 @@ def list_drive(place: Place, *, timeout: float, say: Callable[[str], None]) -> L
     return persist(ask, place.url, say)
 
 
-def _list_folder(place: Place, timeout: float, say: Callable[[str], None]) -> Listing:
+def _list_folder(
+    place: Place, timeout: float, say: Callable[[str], None], *, sure: bool
+) -> Listing | None:
+    """Return what is in a folder; None where it cannot be read and need not be a folder."""
     listing = Listing(place, "")
+
+    def collect(children: list[_Child], prefix: str, above: tuple[str, ...]) -> None:
+        for child in _with_safe_names(children, prefix, listing.remarks):
+            path = prefix + child.name
+            if child.kind != FOLDER:
+                listing.files.append(Entry(child.id, path))
+            elif child.id in above:
+                listing.remarks.append(f"{path}/ leads back up: left out")
+            else:
+                _, below = _read(session, child.id, timeout, say)
+                if not below:
+                    listing.remarks.append(f"{path}/: nothing to be seen in it")
+                collect(below, f"{path}/", (*above, child.id))
+
     with requests.Session() as session:
         session.hooks["response"].append(_stop_at_refusals)
-
-        def read(id: str) -> tuple[str, list[_Child]]:
-            url = Place(id, "folder").url
-
-            def ask() -> tuple[str, list[_Child]]:
-                with explained(url, url, timeout):
-                    name, children = _parse_embedded_folder_view(
-                        sess=session, folder_id=id, verify=True, timeout=timeout
-                    )
-                return name, [_Child(*child) for child in children]
-
-            return persist(ask, url, say)
-
-        def collect(id: str, prefix: str, above: tuple[str, ...]) -> str:
-            name, children = read(id)
-            if not children:
-                listing.remarks.append(f"{prefix or name}: nothing to be seen in it")
-            for child in _with_safe_names(children, prefix, listing.remarks):
-                path = prefix + child.name
-                if child.kind != FOLDER:
-                    listing.files.append(Entry(child.id, path))
-                elif child.id in above:
-                    listing.remarks.append(f"{path}/ leads back up: left out")
-                else:
-                    collect(child.id, f"{path}/", (*above, child.id))
-            return name
-
-        listing.name = collect(place.id, "", (place.id,))
+        try:
+            listing.name, children = _read(session, place.id, timeout, say)
+        except MissingError:
+            if sure:
+                raise
+            return None
+        if not children and not sure:
+            return None
+        collect(children, "", (place.id,))
     if not listing.files:
         raise MissingError(
             f"{place.url}: no files to be seen: it is empty, or they are private",
             f"ask its owner to share it with anyone who has the link; or with your own login: "
             f"{RCLONE}",
         )
-    most = Counter(entry.path for entry in listing.files).most_common(1)
-    if most[0][1] > 1:
-        raise DataError(f"{place.url}: two files would be called {most[0][0]}", "rename one there")
+    [(path, count)] = Counter(entry.path for entry in listing.files).most_common(1)
+    if count > 1:
+        raise DataError(f"{place.url}: two files would be called {path}", "rename one there")
     return listing
+
+
+def _read(
+    session: requests.Session, id: str, timeout: float, say: Callable[[str], None]
+) -> tuple[str, list[_Child]]:
+    """Return the name of a folder and what is in it, as one page says."""
+    url = Place(id, "folder").url
+
+    def ask() -> tuple[str, list[_Child]]:
+        with explained(url, url, timeout):
+            name, children = _parse_embedded_folder_view(
+                sess=session, folder_id=id, verify=True, timeout=timeout
+            )
+        return name, [_Child(*child) for child in children]
+
+    return persist(ask, url, say)
 
 
 def _stop_at_refusals(response: requests.Response, *_: object, **__: object) -> None:
