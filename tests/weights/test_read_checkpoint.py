@@ -211,7 +211,7 @@ def test_tensors_that_cannot_be(write: Any, content: Any, word: str, tmp_path: P
 
 def nested(levels: int) -> Raw:
     """Tuples of tuples: each holds the one before twice, so that walking them never ends."""
-    return Raw(b")q\x00" + b"h\x00h\x00\x86q\x00" * levels)
+    return Raw(b")q\x000" + b"h\x00h\x00\x86q\x000" * levels + b"h\x00")
 
 
 @WRITERS
@@ -224,6 +224,7 @@ def nested(levels: int) -> Raw:
         Raw(b"}" + nested(100).opcodes + b"Ns"),
         Raw(b"ctorch\nSize\n" + nested(100).opcodes + b"\x85R"),
         Raw(b"ctorch\ndevice\n" + nested(100).opcodes + b"\x85R"),
+        Raw(b"]q\x000" + (b"](" + b"h\x00" * 100 + b"eq\x000") * 15 + b"h\x00"),
         Raw(b"]q\x00h\x00a"),
         Raw(b"}q\x00X\x01\x00\x00\x00ah\x00s"),
         Raw(b"\x8b" + struct.pack("<I", 2**31 - 1)),
@@ -232,7 +233,7 @@ def nested(levels: int) -> Raw:
         Raw(b"r" + struct.pack("<I", 2**32 - 1)),
         Raw(b"Nr" + struct.pack("<I", 2**32 - 1)),
     ],
-    ids=range(13),
+    ids=range(14),
 )
 def test_bombs_neither_hang_nor_fill_the_memory(write: Any, value: Raw, tmp_path: Path) -> None:
     path = write(tmp_path / "x.pth", {"a": value})
