@@ -265,25 +265,27 @@ def test_a_member_of_a_zip_on_drive(
         made.writestr(f"files/pretrain/{FILE}", CONTENT)
         made.writestr("files/pretrain/other.pth", b"other")
     content, key = archive.getvalue(), identity("zip")
-    zipped = {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
+    digest = hashlib.sha256(content).hexdigest()
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     with driving(tmp_path) as drive:
         for name, value in drive.environment().items():
             monkeypatch.setenv(name, value)
         drive.files[key] = DriveFile(flipped(content), name="files.zip")
-        wanted = entry(Source(drive=key, member=FILE, **zipped), sha256=SHA256)
-        with pytest.raises(DataError, match=f"sha256 .*, not {zipped['sha256']}"):
+        wanted = entry(
+            Source(drive=key, member=FILE, sha256=digest, size=len(content)), sha256=SHA256
+        )
+        with pytest.raises(DataError, match=f"sha256 .*, not {digest}"):
             fetch(root, wanted)
         drive.files[key] = DriveFile(content, name="files.zip")
         assert fetch(root, wanted) == "weights/tiny@v1"
         alone = identity("file")
         drive.files[alone] = DriveFile(CONTENT, name="any.pth")
         assert fetch(root, entry(Source(drive=alone), sha256=SHA256), force=True)
+        assert not [path for path in (root / "downloads").rglob("*") if path.is_file()]
         drive.files[alone] = DriveFile(CONTENT, says=QUOTA)
         with pytest.raises(MissingError, match="Google Drive"):
             fetch(root, entry(Source(drive=alone), sha256=SHA256), force=True)
     assert open_weights(root, "tiny@v2")[1].read_bytes() == CONTENT
-    assert not [path for path in (root / "downloads").rglob("*") if path.is_file()]
 
 
 def test_without_a_digest_the_first_is_trusted_and_recorded(
@@ -321,10 +323,11 @@ def test_one_flipped_byte_in_the_workspace_is_found(root: Path, tmp_path: Path) 
 def test_two_at_once_fetch_it_once(root: Path, tmp_path: Path) -> None:
     (tmp_path / FILE).write_bytes(CONTENT)
     refs: list[str] = []
+    said: list[str] = []
 
     def work() -> None:
         outcome = fetch_weights(
-            root, entry(sha256=SHA256), mirror=tmp_path, force=False, say=[].append
+            root, entry(sha256=SHA256), mirror=tmp_path, force=False, say=said.append
         )
         refs.append(outcome.artifact.ref)
 
