@@ -9,6 +9,9 @@ import typer
 
 from eyecli.cli.contract import Result, Shell, command, group
 from eyecli.cli.fetch_kaggle import kaggle
+from eyecli.cli.fetch_drive import drive
+from eyecli.cli.fetch_url import url
+from eyecli.cli.fetch_weights import weights
 from eyecli.cli.folders import Layout, Licence, Name, fetch_folder
 from eyecli.cli.samples import make_sample
 from eyecli.errors import UsageError, suggest
@@ -18,6 +21,9 @@ if TYPE_CHECKING:
 
 app = group("Bring raw data into the workspace.")
 SAMPLES = ("gaze", "gaze-eyes")
+command(app, "url")(url)
+command(app, "drive")(drive)
+command(app, "weights")(weights)
 
 command(app, "kaggle")(kaggle)
 
