@@ -64,6 +64,8 @@ class Server:
 def _handler(server: Server) -> type[http.server.BaseHTTPRequestHandler]:
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        # Head and body are written apart: the second would wait for the first to be acknowledged.
+        disable_nagle_algorithm = True
 
         def log_message(self, *_: object) -> None:
             pass
@@ -92,6 +94,8 @@ def _handler(server: Server) -> type[http.server.BaseHTTPRequestHandler]:
             start = self._start(file)
             if start >= len(file.content) and start:
                 return self._end(416, {"Content-Range": f"bytes */{len(file.content)}"})
+            # Before the client knows anything and asks for more.
+            moves = [each.pop(0) if each[1:] else each[0] for each in (file.cuts, file.stalls)]
             self.send_response(206 if start else 200)
             body = file.content[start:]
             if start:
@@ -108,7 +112,7 @@ def _handler(server: Server) -> type[http.server.BaseHTTPRequestHandler]:
                 self.send_header("Connection", "close")
                 self.close_connection = True
             self.end_headers()
-            self._send(file, body)
+            self._send(body, *moves)
             return None
 
         def _start(self, file: File) -> int:
@@ -119,10 +123,7 @@ def _handler(server: Server) -> type[http.server.BaseHTTPRequestHandler]:
             same = file.ignores_if_range or wanted in (None, file.etag, file.modified)
             return int(asked[1]) if same else 0
 
-        def _send(self, file: File, body: bytes) -> None:
-            cut, stall = (
-                moves.pop(0) if len(moves) > 1 else moves[0] for moves in (file.cuts, file.stalls)
-            )
+        def _send(self, body: bytes, cut: int, stall: int) -> None:
             end = min(n if n >= 0 else len(body) for n in (cut, stall))
             try:
                 self.wfile.write(body[:end])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from eyecli.cli.contract import Result, Shell, command, group
+from eyecli.cli.fetch_drive import drive
 from eyecli.cli.fetch_url import url
 from eyecli.cli.folders import Layout, Licence, Name, fetch_folder
 from eyecli.cli.samples import make_sample
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 app = group("Bring raw data into the workspace.")
 SAMPLES = ("gaze", "gaze-eyes")
 command(app, "url")(url)
+command(app, "drive")(drive)
 
 
 @command(app, "path")

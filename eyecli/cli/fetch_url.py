@@ -12,15 +12,12 @@ from eyecli.cli.folders import (
     Layout,
     Licence,
     Name,
+    Timeout,
     check_labels,
     download_folder,
     fetch_folder,
     words_again,
 )
-
-Timeout = Annotated[
-    float, typer.Option(min=1, help="Seconds without a byte after which to give up.")
-]
 
 
 def url(

@@ -28,6 +28,10 @@ Folder = Annotated[
     typer.Option(help="Where the files go; downloads/ in the workspace by default."),
 ]
 
+Timeout = Annotated[
+    float, typer.Option(min=0.1, help="Seconds without a byte after which to give up.")
+]
+
 
 def download_folder(shell: Shell, folder: Path | None, label: str) -> Path:
     """Return where downloaded files go; a download that was cut goes on there."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import shutil
@@ -18,6 +17,7 @@ import msgspec
 
 from eyecli.errors import DataError, EyecliError, RetryError
 from eyecli.progress import SECONDS
+from eyecli.sources.folder import opened_alone
 from eyecli.sources.names import readable
 from eyecli.sources.remote import (
     TIMEOUT,
@@ -237,30 +237,13 @@ def _found(order: _Order) -> Download | None:
 
 @contextmanager
 def _partial(target: Path) -> Iterator[BinaryIO]:
-    """Open the partial file at its end, for this process alone."""
     path = partial_path(target)
-    with path.open("ab") as stream:
-        if not _is_mine(stream, path):
-            raise RetryError(f"{target}: another process is fetching it",
-                             "wait for it and run the same command again")  # fmt: skip
+    with opened_alone(path, str(target)) as stream:
         try:
             yield stream
         finally:
             if path.exists() and not path.stat().st_size:
                 path.unlink()
-
-
-def _is_mine(stream: BinaryIO, path: Path) -> bool:
-    """Say whether this process alone has the partial file."""
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        # A file system without locks.
-        return True
-    # Not if it was renamed, whole, between these lines.
-    return path.exists() and path.stat().st_ino == os.fstat(stream.fileno()).st_ino
 
 
 def _complete(order: _Order, stream: BinaryIO) -> str | None:

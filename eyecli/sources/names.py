@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
-
-from eyecli.errors import DataError
-from eyecli.sources.tree import walk
+from pathlib import PurePosixPath
 
 # Below the 255 bytes of file systems, with room for what partial files are called.
 LONGEST = 200
@@ -49,27 +45,3 @@ def readable(count: int) -> str:
         if size < 999.95:
             return f"{size:.1f} {unit}"
     return f"{size / 1000:.1f} TB"
-
-
-def refuse_others(folder: Path, names: Iterable[str]) -> None:
-    """Refuse a folder that holds other files too: they would be taken for fetched ones.
-
-    Parameters
-    ----------
-    folder
-        Where files go; it need not be there.
-    names
-        Their relative paths.
-
-    Raises
-    ------
-    DataError
-        With the first other file.
-    """
-    known = set(names)
-    others = [path for path, _ in walk(folder) if path not in known] if folder.is_dir() else []
-    if others:
-        raise DataError(
-            f"{folder}: {len(others)} files in it are not from there, such as {others[0]}",
-            "remove them, or name another --folder",
-        )

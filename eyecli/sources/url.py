@@ -11,8 +11,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from eyecli.errors import UsageError
+from eyecli.sources.folder import refuse_others
 from eyecli.sources.http import Download, Offer, address_digest, ask, download, read_note
-from eyecli.sources.names import refuse_others
 from eyecli.sources.remote import bare, check_url, shown
 
 # Addresses of pages, and the command that fetches what they show.

@@ -206,7 +206,7 @@ def test_busy_servers_are_waited_for_as_long_as_they_ask(
     server: Server, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waits: list[float] = []
-    monkeypatch.setattr("eyecli.sources.remote.time.sleep", waits.append)
+    monkeypatch.setattr(remote.persist, "__defaults__", (lambda: 0, waits.append))
     soon = "Wed, 01 Oct 2025 10:00:00 GMT"
     server.files["/a.bin"].refusals = [
         (429, {"Retry-After": "17"}), (503, {"Retry-After": soon}), (502, {"Retry-After": "x"}),
@@ -303,7 +303,7 @@ def test_a_full_disk_is_seen_before(
     server: Server, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(http.shutil, "disk_usage", lambda _: usage(1, 1, 2_999_999))  # type: ignore[attr-defined]
+    monkeypatch.setattr(http.shutil, "disk_usage", lambda _: usage(1, 1, 2_999_999))
     with pytest.raises(EyecliError, match=r"3.0 MB to fetch, but 3.0 MB free"):
         download(server.url + "/a.bin", target)
 
@@ -362,7 +362,7 @@ def test_https_is_checked_and_never_left(
     with serving(context) as safe:
         safe.files["/a.bin"] = File(CONTENT)
         safe.redirects["/down"] = server.url + "/a.bin"
-        with pytest.raises(MissingError, match="certificate of 127.0.0.1 is not trusted"):
+        with pytest.raises(MissingError, match=r"certificate of 127.0.0.1 is not trusted"):
             download(safe.url + "/a.bin", target)
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
         with pytest.raises(MissingError, match="to a plain http one"):
