@@ -19,6 +19,9 @@ from eyecli.cli.folders import (
     words_again,
 )
 
+# Lines on names and what is left out.
+SHOWN = 20
+
 
 def drive(
     shell: Shell,
@@ -41,8 +44,10 @@ def drive(
     from eyecli.sources.source import Origin
 
     listing = list_drive(place, timeout=timeout, say=shell.say)
-    for line in listing.remarks:
+    for line in listing.remarks[:SHOWN]:
         shell.say(line)
+    if listing.remarks[SHOWN:]:
+        shell.say(f"and {len(listing.remarks) - SHOWN} more of these; --dry-run --json has all")
     if shell.dry_run:
         files = [entry.path for entry in listing.files]
         return Result(

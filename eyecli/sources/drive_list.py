@@ -140,7 +140,8 @@ def _read(
             name, children = _parse_embedded_folder_view(
                 sess=session, folder_id=id, verify=True, timeout=timeout
             )
-        return name, [_Child(*child) for child in children]
+        # The name is a part of the parsed page, which it would keep alive.
+        return str(name), [_Child(*child) for child in children]
 
     return persist(ask, url, say)
 
