@@ -172,6 +172,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return
         self.rfile = self.connection.makefile("rb")
         self.wfile = self.connection.makefile("wb", 0)  # type: ignore[assignment]
+        self.wfile = self.connection.makefile("wb", 0)
         self.close_connection = False
         while not self.close_connection:
             self.handle_one_request()

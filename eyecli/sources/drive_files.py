@@ -177,6 +177,9 @@ def _fetch(entry: Entry, work: _Work) -> Path:
             raise TransientError(f"{entry.path} changed since its download was begun")
         return staged
 
+    if staged.exists() and began.exists():
+        # Killed before it was known whether it is of one version.
+        _remove(staged)
     if not staged.exists():
         gained = lambda: sum(part.stat().st_size for part in parts())  # noqa: E731
         persist(attempt, url, work.say, gained, work.cancel.wait)

@@ -22,6 +22,7 @@ from eyecli.sources.drive_list import Listing, list_drive
 ROOT = identity("root")
 CONTENT = bytes(range(256)) * 12_000
 CHUNK = 512 * 1024
+COOKIES = "# Netscape HTTP Cookie File\n.google.com\tTRUE\t/\tTRUE\t4102444800\tSID\tSECRET\n"
 
 
 @pytest.fixture
@@ -29,10 +30,15 @@ def drive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Drive]:
     monkeypatch.setattr(remote, "PAUSE", 0.001)
     # gdown keeps cookies there, if it is let.
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    # Those of the user, which gdown would read and write, if it were let.
+    cookies = tmp_path / "cookies.txt"
+    cookies.write_text(COOKIES)
+    monkeypatch.setattr(sys.modules["gdown.download"], "DEFAULT_COOKIES_FILE", str(cookies))
     with driving(tmp_path) as running:
         for name, value in running.environment().items():
             monkeypatch.setenv(name, value)
         yield running
+        assert not running.cookies and cookies.read_text() == COOKIES
 
 
 def put(drive: Drive, *paths: str) -> None:
@@ -339,12 +345,33 @@ def test_halves_of_two_versions_are_never_joined(drive: Drive, tmp_path: Path, h
     assert (tmp_path / "out/large.bin").read_bytes() == other
 
 
+def test_what_was_received_but_not_yet_renamed_is_used(drive: Drive, tmp_path: Path) -> None:
+    listing, state = left_half(drive, tmp_path / "out"), tmp_path / "out" / STATE
+    (part,) = state.glob("*.part")
+    key = part.name[: -len("12345678.part")]
+    part.unlink()
+    (state / key).write_bytes(CONTENT)
+    (state / f"{key}.began").unlink()
+    download_drive(listing, tmp_path / "out", timeout=5, say=print)
+    assert (tmp_path / "out/large.bin").read_bytes() == CONTENT and not drive.requests
+
+
+def test_what_may_be_of_two_versions_is_not(drive: Drive, tmp_path: Path) -> None:
+    listing, state = left_half(drive, tmp_path / "out"), tmp_path / "out" / STATE
+    (part,) = state.glob("*.part")
+    part.rename(state / part.name[: -len("12345678.part")])
+    download_drive(listing, tmp_path / "out", timeout=5, say=print)
+    assert (tmp_path / "out/large.bin").read_bytes() == CONTENT
+
+
 def test_without_a_time_a_half_is_gone_on_with(drive: Drive, tmp_path: Path) -> None:
     listing = left_half(drive, tmp_path / "out")
     drive.files[identity("large")].modified = None
     download_drive(listing, tmp_path / "out", timeout=5, say=print)
     assert (tmp_path / "out/large.bin").read_bytes() == CONTENT
     assert len(ranges(drive)) == 1
+    # gdown asks for all, looks at the head, and then asks for the rest.
+    assert len(ranges(drive)) == 1 and drive.bodies(identity("large")) == 2
 
 
 def test_a_stalled_server_ends_with_a_clear_line(drive: Drive, tmp_path: Path) -> None:
