@@ -82,12 +82,12 @@ def command_places() -> dict[str, Place]:
 
 def choices() -> dict[str, str]:
     """Words that a parameter of one command takes, where only the command knows them."""
-    from eyecli.cli.fetch import SAMPLES
+    from eyecli.cli.fetch_sample import SAMPLES, VIDEOS
     from eyecli.tasks.base import all_layouts
 
     layouts = f"one:{','.join(all_layouts())}"
     return {
-        "eyecli fetch sample task": f"one:{','.join(SAMPLES)}",
+        "eyecli fetch sample task": f"one:{','.join((VIDEOS, *SAMPLES))}",
         "eyecli fetch path layout": layouts,
         "eyecli schema layout": layouts,
     }
