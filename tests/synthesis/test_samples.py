@@ -58,7 +58,7 @@ def test_numbers_out_of_range_and_folders_in_use(
     write: Write, counts: tuple[int, ...], tmp_path: Path
 ) -> None:
     for wrong in ((0, *counts[1:], 0), (1000, *counts[1:], 0), (*counts, -1)):
-        with pytest.raises(UsageError, match="(subjects|seed) is"):
+        with pytest.raises(UsageError, match=r"^(subjects|seed) is"):
             write(tmp_path / "new", *wrong)
     assert not (tmp_path / "new").exists()
     (tmp_path / "mine").write_text("mine")
