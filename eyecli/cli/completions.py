@@ -87,6 +87,7 @@ def choices() -> dict[str, str]:
     """Words that a parameter of one command takes, where only the command knows them."""
     from eyecli.ane.tiers import CHIPS, TIERS
     from eyecli.cli.fetch import SAMPLES
+    from eyecli.cli.fetch_sample import SAMPLES, VIDEOS
     from eyecli.tasks.base import all_layouts
 
     layouts = f"one:{','.join(all_layouts())}"
@@ -94,6 +95,7 @@ def choices() -> dict[str, str]:
     return {
         "eyecli check-ane chip": f"one:{chips}",
         "eyecli fetch sample task": f"one:{','.join(SAMPLES)}",
+        "eyecli fetch sample task": f"one:{','.join((VIDEOS, *SAMPLES))}",
         "eyecli fetch path layout": layouts,
         "eyecli schema layout": layouts,
     }

@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 
 from eyecli.cli.contract import Result, Shell, command, group
-from eyecli.cli.fetch import Name, fetch_videos
+from eyecli.cli.fetch_sample import fetch_videos
+from eyecli.cli.folders import Name
 from eyecli.errors import UsageError
 
 app = group("Make data with exact labels.")
