@@ -171,7 +171,6 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
             return
         self.rfile = self.connection.makefile("rb")
-        self.wfile = self.connection.makefile("wb", 0)  # type: ignore[assignment]
         self.wfile = self.connection.makefile("wb", 0)
         self.close_connection = False
         while not self.close_connection:

@@ -86,7 +86,6 @@ def command_places() -> dict[str, Place]:
 def choices() -> dict[str, str]:
     """Words that a parameter of one command takes, where only the command knows them."""
     from eyecli.ane.tiers import CHIPS, TIERS
-    from eyecli.cli.fetch import SAMPLES
     from eyecli.cli.fetch_sample import SAMPLES, VIDEOS
     from eyecli.tasks.base import all_layouts
 
@@ -94,7 +93,6 @@ def choices() -> dict[str, str]:
     chips = ",".join(name.replace(" ", "-") for name in (*TIERS, *CHIPS))
     return {
         "eyecli check-ane chip": f"one:{chips}",
-        "eyecli fetch sample task": f"one:{','.join(SAMPLES)}",
         "eyecli fetch sample task": f"one:{','.join((VIDEOS, *SAMPLES))}",
         "eyecli fetch path layout": layouts,
         "eyecli schema layout": layouts,

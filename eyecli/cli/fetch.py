@@ -8,20 +8,14 @@ from typing import Annotated
 import typer
 
 from eyecli.cli.contract import Result, Shell, command, group
-from eyecli.cli.fetch_kaggle import kaggle
 from eyecli.cli.fetch_drive import drive
+from eyecli.cli.fetch_kaggle import kaggle
+from eyecli.cli.fetch_sample import sample
 from eyecli.cli.fetch_url import url
 from eyecli.cli.fetch_weights import weights
-from eyecli.cli.fetch_sample import sample
 from eyecli.cli.folders import Layout, Licence, Name, fetch_folder
 
 app = group("Bring raw data into the workspace.")
-SAMPLES = ("gaze", "gaze-eyes")
-command(app, "url")(url)
-command(app, "drive")(drive)
-command(app, "weights")(weights)
-
-command(app, "kaggle")(kaggle)
 
 
 @command(app, "path")
@@ -36,4 +30,11 @@ def path(
     return fetch_folder(shell, folder, layout, name, licence, synthetic=False)
 
 
-command(app, "sample")(sample)
+for _name, _function in (
+    ("url", url),
+    ("kaggle", kaggle),
+    ("drive", drive),
+    ("weights", weights),
+    ("sample", sample),
+):
+    command(app, _name)(_function)
