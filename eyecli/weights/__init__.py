@@ -1,0 +1,1 @@
+"""Pretrained weights: the registry, the readers that run nothing, the artifacts they lie in."""
