@@ -17,6 +17,7 @@ MANIFEST = "manifest.json"
 SUMS = "SHA256SUMS"
 MAKERS = {
     "source": "eyecli fetch path FOLDER",
+    "weights": "eyecli fetch weights {task}",
     "prepared": "eyecli preprocess {task}",
     "split": "eyecli preprocess {task}",
     "fold": "eyecli train {task}",

@@ -37,8 +37,8 @@ VERSION = re.compile(r"v(\d{4,})")
 # How often work in tmp/ shows that it lives, for `workspace gc` on other hosts.
 BEAT_SECONDS = 600.0
 KINDS = (
-    "source", "prepared", "split", "fold", "model", "predictions", "head", "coreml", "ane",
-    "report", "comparison",
+    "source", "weights", "prepared", "split", "fold", "model", "predictions", "head", "coreml",
+    "ane", "report", "comparison",
 )  # fmt: skip
 
 
