@@ -131,13 +131,14 @@ def _conv(
 ) -> keras.KerasTensor:
     """Convolve with PyTorch's padding: half the kernel on both sides."""
     padding = "same"
+    dilation = dilation if kernel > 1 else 1
     if stride > 1 and kernel > 1:
         # TensorFlow's "same" would pad one side more, and shift the map.
         x = layers.ZeroPadding3D(kernel // 2, name=f"{name}_pad")(x)
         padding = "valid"
     return layers.Conv3D(
-        filters, kernel, stride, padding, dilation_rate=dilation if kernel > 1 and stride == 1 else 1,
-        use_bias=False, kernel_initializer="he_normal", name=name,
+        filters, kernel, stride, padding, dilation_rate=dilation, use_bias=False,
+        kernel_initializer="he_normal", name=name,
     )(x)  # fmt: skip
 
 

@@ -77,11 +77,15 @@ class Report:
             ("missing in the file", self.missing),
             ("unexpected in the file", self.unexpected),
             ("of another shape", self.mismatched),
-            ("left out", self.left_out),
         )
+        aside = f", {len(self.left_out)} left out" if self.left_out else ""
         return [
-            f"{self.source}: {len(self.matched)} of {self.total} tensors matched",
-            *(f"{self.source}: {len(names)} {kind}: {_some(names)}" for kind, names in rest if names),
+            f"{self.source}: {len(self.matched)} of {self.total} tensors matched{aside}",
+            *(
+                f"{self.source}: {len(names)} {kind}: {_some(names)}"
+                for kind, names in rest
+                if names
+            ),
         ]
 
     def facts(self) -> dict[str, Any]:
