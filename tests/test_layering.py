@@ -26,6 +26,8 @@ ALLOWED = {
     "training/loop.py": ({"keras"}, "steps of a keras.Model"),
     "training/precision.py": ({"keras"}, "a keras.Model from another"),
     "training/schedules.py": ({"keras"}, "a schedule and an optimizer of Keras"),
+    "nets/efficientnet_lite.py": ({"keras"}, "layers of the network"),
+    "nets/resnet3d.py": ({"keras"}, "layers of the network"),
     "tasks/gaze/model.py": ({"keras"}, "layers of the network"),
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))

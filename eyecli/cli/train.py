@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +20,7 @@ from eyecli.training.folds import line_for, name_folds, state
 from eyecli.training.settings import TrainSettings
 from eyecli.training.stage import require_fold, train, train_part
 from eyecli.training.sweep import Setting, each, grid, worst
+from eyecli.weights.artifact import open_weights
 from eyecli.workspace.references import resolve
 from eyecli.workspace.splits import chosen_split
 from eyecli.workspace.stage import Outcome
@@ -69,32 +71,50 @@ def _register(task: Task) -> None:
             task.check_train(one.settings, open_prepared(data).setup)
             if one.settings.fold != -1 and not scheme:
                 require_fold(chosen, one.settings.fold)
+        # All of them before the first training: a cluster's node cannot fetch what is missing.
+        weights = {one.settings.start: _weights(shell, root, one.settings.start) for one in wanted}
         if shell.dry_run:
-            return _plan(root, task, data, chosen, scheme, wanted)
+            return _plan(root, task, data, chosen, scheme, wanted, weights)
         if scheme:
             # One split for all seeds: what is compared is tested on the same rows.
             chosen = _split_anew(root, data, chosen, scheme, settings.seed)
         shell.say(f"split: {chosen.ref} ({chosen.manifest.summary['scheme']})")
 
         def run(one: TrainSettings) -> Outcome:
-            return _train(shell, root, task, data, chosen, one)
+            return _train(shell, root, task, data, chosen, one, weights[one.start])
 
         return _report(wanted, each(wanted, run))
 
 
+def _weights(shell: Shell, root: Path, name: str | None) -> Artifact | None:
+    if name is None:
+        return None
+    found, _ = open_weights(root, name)
+    shell.say(f"weights: {found.ref} (sha256 {found.manifest.summary['sha256'][:12]})")
+    return found
+
+
 def _train(
-    shell: Shell, root: Path, task: Task, data: Artifact, split: Artifact, settings: TrainSettings
+    shell: Shell,
+    root: Path,
+    task: Task,
+    data: Artifact,
+    split: Artifact,
+    settings: TrainSettings,
+    weights: Artifact | None,
 ) -> Outcome:
     trainer = task.module(task.learning)
     if settings.fold != -1:
         made, missing = train_part(
-            root, task.name, trainer, data, split, settings, force=shell.force
+            root, task.name, trainer, data, split, settings, force=shell.force, weights=weights
         )
         if missing:
             shell.say(f"{made.artifact.ref}: {name_folds(missing)} of {split.ref} still missing")
             shell.say(f"to train: {line_for(root, made.artifact, missing)}")
         return made
-    model, predicted = train(root, task.name, trainer, data, split, settings, force=shell.force)
+    model, predicted = train(
+        root, task.name, trainer, data, split, settings, force=shell.force, weights=weights
+    )
     shell.say(f"predictions: {predicted.artifact.ref}")
     return model
 
@@ -119,13 +139,15 @@ def _plan(
     split: Artifact,
     scheme: str | None,
     wanted: list[Setting],
+    weights: Mapping[str | None, Artifact | None],
 ) -> Result:
     """Say what would be trained, and what of it is there."""
     what = f"a new split {scheme} like {split.ref}" if scheme else split.ref
     lines = [f"would train on {prepared.ref} with {what}"]
     rows = []
     for one in wanted:
-        found = "" if scheme else state(root, task.name, prepared, split, one.settings)
+        warm = weights[one.settings.start]
+        found = "" if scheme else state(root, task.name, prepared, split, one.settings, warm)
         rows.append({"label": one.label, "state": found})
         if found or one.label:
             lines.append(": ".join(part for part in (one.label, found) if part))

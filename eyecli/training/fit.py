@@ -40,6 +40,9 @@ class Learner:
         Scales one training sample, with random changes.
     facts
         What was fitted on the train part and inference must know; kept with the model.
+    start
+        Fills the network from a file of pretrained weights and returns the facts of that for the
+        manifest; None where the network takes none.
     """
 
     model: keras.Model
@@ -49,6 +52,7 @@ class Learner:
     scale: Callable[[Row], Row]
     augment: Augment
     facts: dict[str, Any] = field(default_factory=dict)
+    start: Callable[[Path], dict[str, Any]] | None = None
 
 
 def fit(

@@ -13,6 +13,7 @@ import numpy as np
 
 from eyecli.data.prepared import Prepared, groups_and_parts, open_prepared, read_split
 from eyecli.data.split import Split
+from eyecli.errors import UsageError
 from eyecli.progress import Beat
 from eyecli.training import checkpoint
 from eyecli.training.backend import load_keras, make_deterministic
@@ -20,6 +21,7 @@ from eyecli.training.folds import fold_work, in_workspace, run_folder, train_com
 from eyecli.training.interrupt import interruptible
 from eyecli.training.model import fold_folder
 from eyecli.training.settings import TrainSettings
+from eyecli.weights.artifact import open_weights
 from eyecli.workspace.lease import BusyError
 from eyecli.workspace.memo import Work, memo_key, recall
 from eyecli.workspace.runs import METRICS, Run, running
@@ -117,7 +119,7 @@ def train_fold(job: Job, partition: int, force: bool) -> Outcome:
             load_keras()
             facts = _fit_fold(
                 job.trainer(), open_prepared(job.prepared), plan, partition, job.settings,
-                fold_folder(folder, partition), runs, label, beat, run.key,
+                _weights_file(job), fold_folder(folder, partition), runs, label, beat, run.key,
             )  # fmt: skip
             return Built(summary={**facts, "command": job.command})
 
@@ -126,12 +128,18 @@ def train_fold(job: Job, partition: int, force: bool) -> Outcome:
         return outcome
 
 
+def _weights_file(job: Job) -> Path | None:
+    weights = job.work.inputs.get("weights")
+    return open_weights(job.root, weights.ref)[1] if isinstance(weights, Artifact) else None
+
+
 def _fit_fold(
     trainer: Trainer,
     prepared: Prepared,
     split: Split,
     partition: int,
     settings: TrainSettings,
+    weights: Path | None,
     target: Path,
     runs: Path,
     label: str,
@@ -148,6 +156,11 @@ def _fit_fold(
     groups, part = groups_and_parts(prepared, split, partition)
     train_rows, val_rows = np.flatnonzero(part == "train"), np.flatnonzero(part == "val")
     learner = trainer.learner(prepared, train_rows, settings)
+    warm = {}
+    if weights:
+        if learner.start is None:
+            raise UsageError(f"--weights: {label} has no backbone that takes weights")
+        warm = {"pretrained": learner.start(weights)}
     history = fit(learner, prepared.arrays, train_rows, val_rows, settings, runs, label, beat,
                   identity)  # fmt: skip
 
@@ -161,4 +174,4 @@ def _fit_fold(
     lines = [json.dumps(metrics) + "\n" for metrics in history]
     (target / METRICS).write_text("".join(lines))
     parameters = int(learner.model.count_params())
-    return {"parameters": parameters, "train": len(train_rows), "val": len(val_rows)}
+    return {"parameters": parameters, "train": len(train_rows), "val": len(val_rows)} | warm

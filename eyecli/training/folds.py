@@ -40,9 +40,11 @@ def model_work(
     split: Artifact,
     settings: TrainSettings,
     name: str | None = None,
+    weights: Artifact | None = None,
 ) -> Work:
     """Return what identifies the training of all folds of a split."""
     inputs = {"prepared": prepared, "split": split}
+    inputs |= {"weights": weights} if weights else {}
     return Work("train", "model", task, name, settings.result_params(), inputs, settings.seed)
 
 
@@ -213,7 +215,15 @@ def _work_of(root: Path, fold: Artifact) -> Work:
     manifest = fold.manifest
     params = {key: value for key, value in manifest.params.items() if key != "partition"}
     inputs = {role: input_of(root, fold, role) for role in ("prepared", "split")}
+    weights = weights_of(root, fold)
+    inputs |= {"weights": weights} if weights else {}
     return Work("train", "model", manifest.task, manifest.name, params, inputs, manifest.seed)
+
+
+def weights_of(root: Path, trained: Artifact) -> Artifact | None:
+    """Return the pretrained weights that a fold or a model started from."""
+    roles = {entry.role for entry in trained.manifest.inputs}
+    return input_of(root, trained, "weights") if "weights" in roles else None
 
 
 def _model_of(root: Path, fold: Artifact) -> Artifact | None:
@@ -252,10 +262,15 @@ def name_folds(partitions: list[int]) -> str:
 
 
 def state(
-    root: Path, task: str, prepared: Artifact, split: Artifact, settings: TrainSettings
+    root: Path,
+    task: str,
+    prepared: Artifact,
+    split: Artifact,
+    settings: TrainSettings,
+    weights: Artifact | None = None,
 ) -> str:
     """Say what of a training is there: its model, some folds, or nothing."""
-    work = model_work(task, prepared, split, settings)
+    work = model_work(task, prepared, split, settings, weights=weights)
     model = recall(root, work)
     if model:
         return f"there: {model.ref}"

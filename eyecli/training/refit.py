@@ -11,7 +11,7 @@ import msgspec
 from eyecli.data.prepared import SPLIT, groups_and_parts, open_prepared, read_split
 from eyecli.data.split import Partition, make_split
 from eyecli.errors import DataError, UsageError
-from eyecli.training.folds import REFIT
+from eyecli.training.folds import REFIT, weights_of
 from eyecli.training.settings import TrainSettings
 from eyecli.training.stage import Trainer, train
 from eyecli.workspace.lineage import input_of
@@ -67,7 +67,8 @@ def refit(
     everybody = _refit_split(root, prepared, split).artifact
     chosen = settings(**params)
     task = model.manifest.task
-    return train(root, task, trainer, prepared, everybody, chosen, force=force, refit_of=model)[0]
+    return train(root, task, trainer, prepared, everybody, chosen, force=force, refit_of=model,
+                 weights=weights_of(root, model))[0]  # fmt: skip
 
 
 def _refit_split(root: Path, prepared: Artifact, split: Artifact) -> Outcome:

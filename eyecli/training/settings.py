@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 from eyecli.errors import UsageError
@@ -12,6 +12,9 @@ from eyecli.settings import setting
 
 # They say when a training stops or how much of it is run, not what comes out.
 WITHOUT_EFFECT = ("fold", "max_time", "checkpoint_minutes")
+# Came later than the first models: at their defaults they do not show, so that what was trained
+# before is found again.
+LATER = ("pretrained", "weights", "trainable", "backbone")
 # What a 32-bit integer holds; beyond it TensorFlow, and no training, goes.
 MOST = 2**31 - 1
 UNITS = {"h": 3600, "m": 60, "s": 1}
@@ -49,6 +52,15 @@ class TrainSettings:
     checkpoint_minutes: float = setting(
         5.0, "Minutes between checkpoints; 0 writes one after every batch."
     )
+    pretrained: bool = setting(
+        False, "Start from the backbone's usual weights, which `fetch weights` brought before."
+    )
+    weights: str = setting(
+        "", "Start from other weights of the workspace, by name, such as efficientnet-lite0; none."
+    )
+    trainable: Literal["all", "head"] = setting(
+        "all", "With pretrained weights: train all layers, or those behind the backbone only."
+    )
 
     def __post_init__(self) -> None:
         least = {"epochs": 1, "batch_size": 1, "seed": 0, "accumulate": 1, "patience": 0}
@@ -71,13 +83,48 @@ class TrainSettings:
         seconds(self.max_time)
 
     @property
+    def default_weights(self) -> str:
+        """Name of the weights that ``--pretrained`` means.
+
+        Raises
+        ------
+        UsageError
+            If the backbone has none.
+        """
+        raise UsageError("--pretrained: this network has no pretrained weights", "leave it out")
+
+    @property
+    def start(self) -> str | None:
+        """Name of the weights that the training starts from, or None.
+
+        Raises
+        ------
+        UsageError
+            If the backbone takes none, or settings do not go together.
+        """
+        if self.pretrained and self.weights == "none":
+            raise UsageError("--pretrained with --weights none", "leave one of them out")
+        if self.pretrained or self.weights not in ("", "none"):
+            usual = self.default_weights
+            return self.weights or usual
+        if self.trainable == "head":
+            raise UsageError("--trainable head without pretrained weights", "add --pretrained")
+        return None
+
+    @property
     def keeps_best(self) -> bool:
         """Whether the weights of the best validation epoch are kept."""
         return self.keep == "best" or self.patience > 0
 
     def result_params(self) -> dict[str, Any]:
         """Return the settings that can change what a training gives."""
-        return {key: value for key, value in asdict(self).items() if key not in WITHOUT_EFFECT}
+        params = asdict(self) | {"pretrained": False, "weights": self.start or ""}
+        plain = {entry.name: entry.default for entry in fields(self)}
+        return {
+            key: value
+            for key, value in params.items()
+            if key not in WITHOUT_EFFECT and not (key in LATER and value == plain[key])
+        }
 
 
 def _dashed(name: str) -> str:

@@ -91,6 +91,7 @@ def train(
     *,
     force: bool = False,
     refit_of: Artifact | None = None,
+    weights: Artifact | None = None,
 ) -> tuple[Outcome, Outcome]:
     """Train every fold of a split, merge them and predict what each has not seen.
 
@@ -110,6 +111,8 @@ def train(
         Train again even if it is there.
     refit_of
         The cross-validated model of which this is the refit on all groups.
+    weights
+        The pretrained weights to start from.
 
     Returns
     -------
@@ -121,9 +124,11 @@ def train(
         If a signal or the time limit stopped it, with a checkpoint.
     BusyError
         If another process trains one of the folds; all others are done then.
+    CheckError
+        If the pretrained weights are not those of the network.
     """
     name = REFIT if refit_of else None
-    work = model_work(task, prepared, split, settings, name)
+    work = model_work(task, prepared, split, settings, name, weights)
     found = None if force else recall(root, work)
     with interruptible():
         if found:
@@ -151,6 +156,7 @@ def train_part(
     settings: TrainSettings,
     *,
     force: bool = False,
+    weights: Artifact | None = None,
 ) -> tuple[Outcome, list[int]]:
     """Train fold `settings.fold` of a split; the last one makes the model, as `train` does.
 
@@ -170,7 +176,7 @@ def train_part(
     """
     count = require_fold(split, settings.fold)
     with interruptible():
-        work = model_work(task, prepared, split, settings)
+        work = model_work(task, prepared, split, settings, weights=weights)
         model = None if force else recall(root, work)
         if model is None:
             job = Job(root, work, trainer, prepared, split, settings, None)
@@ -181,7 +187,7 @@ def train_part(
                 return fold, missing
             folds = [recall(root, fold_work(work, i)) for i in range(count)]
             merge_folds(root, work, [fold for fold in folds if fold], lambda: trainer().ABOUT, {})
-        outcome, _ = train(root, task, trainer, prepared, split, settings)
+        outcome, _ = train(root, task, trainer, prepared, split, settings, weights=weights)
         return outcome, []
 
 

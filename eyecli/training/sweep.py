@@ -7,14 +7,14 @@ import logging
 import re
 import typing
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
 import msgspec
 
 from eyecli.errors import EyecliError, RetryError, UsageError, suggest
 from eyecli.training.interrupt import interruptible, stopped
-from eyecli.training.settings import TrainSettings
+from eyecli.training.settings import WITHOUT_EFFECT, TrainSettings
 from eyecli.workspace.lease import BusyError
 
 log = logging.getLogger(__name__)
@@ -88,7 +88,7 @@ def _axis(text: str, settings: TrainSettings) -> tuple[str, list[Any]]:
     """Read ``KEY=a,b``."""
     word, equals, values = text.partition("=")
     key = word.strip().lstrip("-").replace("-", "_")
-    known = settings.result_params()
+    known = {entry.name for entry in fields(settings)} - set(WITHOUT_EFFECT)
     if not equals or not values.strip():
         raise UsageError(f"--sweep '{text}' is no KEY=a,b", "such as learning-rate=0.001,0.003")
     if key not in known:

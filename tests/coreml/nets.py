@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from eyecli.coreml.convert import Contract, Input, Output
+from eyecli.coreml.graph import every_layer
 
 CLASSES = 5
 NAMES = tuple(f"texture {i}" for i in range(CLASSES))
@@ -95,31 +96,20 @@ def _norm(x: Any) -> Any:
 
 
 def efficientnet_lite0(shape: tuple[int, ...]) -> Any:
-    """EfficientNet-Lite0 (Tan and Le 2019; Google's lite variant): no squeeze-excite, ReLU6."""
+    """Our EfficientNet-Lite0 with our number of classes."""
     import keras
-    from keras import layers
 
-    x = y = keras.Input(shape, name="x")
-    y = layers.ReLU(6.0)(_norm(layers.Conv2D(32, 3, 2, "same", use_bias=False)(y)))
-    # Expansion, filters, repeats, stride, kernel.
-    for expand, filters, repeats, stride, kernel in (
-        (1, 16, 1, 1, 3), (6, 24, 2, 2, 3), (6, 40, 2, 2, 5), (6, 80, 3, 2, 3),
-        (6, 112, 3, 1, 5), (6, 192, 4, 2, 5), (6, 320, 1, 1, 3),
-    ):  # fmt: skip
-        for i in range(repeats):
-            before = y
-            step = stride if i == 0 else 1
-            if expand > 1:
-                width = expand * y.shape[-1]
-                y = layers.ReLU(6.0)(_norm(layers.Conv2D(width, 1, use_bias=False)(y)))
-            y = layers.DepthwiseConv2D(kernel, step, "same", use_bias=False)(y)
-            y = layers.ReLU(6.0)(_norm(y))
-            y = _norm(layers.Conv2D(filters, 1, use_bias=False)(y))
-            if step == 1 and before.shape[-1] == filters:
-                y = layers.Add()([before, y])
-    y = layers.ReLU(6.0)(_norm(layers.Conv2D(1280, 1, use_bias=False)(y)))
-    y = layers.GlobalAveragePooling2D()(y)
-    return keras.Model(x, {"y": layers.Dense(CLASSES, "softmax", name="y")(y)})
+    from eyecli.nets.efficientnet_lite import build
+
+    x = keras.Input(shape, name="x")
+    trunk = build("efficientnet-lite0", (shape[0], shape[1], 3), include_top=False, pooling="avg")
+    return _classifier(x, trunk)
+
+
+def _classifier(x: Any, trunk: Any) -> Any:
+    import keras
+
+    return keras.Model(x, {"y": keras.layers.Dense(CLASSES, "softmax", name="y")(trunk(x))})
 
 
 def conv1d(shape: tuple[int, ...]) -> Any:
@@ -147,26 +137,13 @@ def lstm(shape: tuple[int, ...]) -> Any:
 
 
 def resnet10_3d(shape: tuple[int, ...]) -> Any:
-    """MedicalNet's 3-D ResNet-10 (Chen et al. 2019): layers 3 and 4 dilated 2 and 4."""
+    """Our ResNet-10 of MedicalNet with our number of classes."""
     import keras
-    from keras import layers
+
+    from eyecli.nets.resnet3d import build
 
     x = keras.Input(shape, name="x")
-    y = layers.Conv3D(64, 7, 2, "same", use_bias=False)(x)
-    y = layers.MaxPooling3D(3, 2, "same")(layers.ReLU()(_norm(y)))
-    for filters, stride, dilation in ((64, 1, 1), (128, 2, 1), (256, 1, 2), (512, 1, 4)):
-        before = y
-        padded = {"padding": "same", "use_bias": False}
-        if stride == 1:
-            padded["dilation_rate"] = dilation
-        y = layers.ReLU()(_norm(layers.Conv3D(filters, 3, stride, **padded)(y)))
-        y = _norm(layers.Conv3D(filters, 3, dilation_rate=dilation, padding="same",
-                                use_bias=False)(y))  # fmt: skip
-        if before.shape[-1] != filters:
-            before = _norm(layers.Conv3D(filters, 1, stride, use_bias=False)(before))
-        y = layers.ReLU()(layers.Add()([before, y]))
-    y = layers.GlobalAveragePooling3D()(y)
-    return keras.Model(x, {"y": layers.Dense(CLASSES, "softmax", name="y")(y)})
+    return _classifier(x, build(10, (shape[0], shape[1], shape[2], shape[3])))
 
 
 def small(shape: tuple[int, ...]) -> Any:
@@ -203,7 +180,7 @@ def trained(name: str, shape: tuple[int, ...] | None = None) -> Any:
     net = NETS[name]
     keras.utils.set_random_seed(11)
     model = net.build(net.train)
-    for layer in model.layers:
+    for layer in every_layer(model):
         if isinstance(layer, keras.layers.BatchNormalization):
             # Over a few dozen steps the running statistics must forget the initial ones.
             layer.momentum = 0.7

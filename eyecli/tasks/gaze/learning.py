@@ -13,7 +13,7 @@ from eyecli.imaging.affine import OFFSET, SCALE, jitter
 from eyecli.tasks.gaze.about import ABOUT
 from eyecli.tasks.gaze.augmentation import JITTER
 from eyecli.tasks.gaze.fields import TARGETS
-from eyecli.tasks.gaze.model import EMBEDDING, build
+from eyecli.tasks.gaze.model import EMBEDDING, build, warm_start
 from eyecli.tasks.gaze.settings import GazeTrain, chosen_inputs
 from eyecli.training.fit import Learner
 
@@ -33,14 +33,16 @@ def learner(prepared: Prepared, train: np.ndarray, settings: GazeTrain) -> Learn
     targets = _targets(prepared)
     mean, std = _scaling(targets[train])
     scaled = ((targets - mean) / std).astype(np.float32)
+    model = build(inputs, setup["eye_size"], setup["face_size"], settings.backbone)
     return Learner(
-        model=build(inputs, setup["eye_size"], setup["face_size"]),
+        model=model,
         names=[name for group in inputs for name in STORED[group]],
         targets={"gaze": scaled[:, None, None, :]},
         losses={"gaze": "mse"},
         scale=scale,
         augment=augment,
         facts={"mean": mean.tolist(), "std": std.tolist(), "embedding": EMBEDDING},
+        start=lambda path: warm_start(model, settings.backbone, path, settings.trainable),
     )
 
 

@@ -13,6 +13,8 @@ from eyecli.training.settings import TrainSettings
 
 # Of the network, in its order.
 INPUTS = ("face", "eyes", "boxes")
+# Backbones with pretrained weights, which have their names.
+PRETRAINED = ("efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2")
 # No clock is that far off, and no stimulus needs that long to settle.
 LONGEST_MS = 60_000.0
 
@@ -78,6 +80,27 @@ class GazeTrain(TrainSettings):
     head: Literal["ridge", "net"] = setting(
         "ridge", "Last layer: ridge regression on the embedding, or as trained."
     )
+    backbone: Literal[
+        "compact", "efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2"
+    ] = setting(
+        "compact", "Layers that see the images: a few of our own, or an EfficientNet-Lite's."
+    )
+
+    @property
+    def default_weights(self) -> str:
+        """Name of the weights that ``--pretrained`` means.
+
+        Raises
+        ------
+        UsageError
+            If the backbone has none.
+        """
+        if self.backbone not in PRETRAINED:
+            raise UsageError(
+                f"--backbone {self.backbone} has no pretrained weights",
+                f"choose one that has: --backbone {', '.join(PRETRAINED)}",
+            )
+        return self.backbone
 
 
 def chosen_inputs(text: str, prepared: list[str]) -> list[str]:

@@ -1,0 +1,1 @@
+"""Networks that several tasks share, in Keras, and the names of their pretrained weights."""

@@ -1,0 +1,163 @@
+"""A training that starts from weights of the workspace: their report, lineage and memo."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from gaze_chain import Chain
+from lite_weights import write_safetensors
+
+from eyecli.cli.main import run
+from eyecli.nets import efficientnet_lite as lite
+from eyecli.tasks.gaze import learning
+from eyecli.tasks.gaze.settings import GazeTrain
+from eyecli.training.folds import model_work, train_command, weights_of
+from eyecli.training.model import load_fold
+from eyecli.training.refit import refit
+from eyecli.training.stage import train
+from eyecli.weights.artifact import fetch_file, open_weights
+from eyecli.weights.mapping import AXES, VARIABLES
+from eyecli.workspace.memo import memo_key
+from eyecli.workspace.store import Artifact
+
+pytest_plugins = ["trained_gaze"]
+
+LITE0 = "efficientnet-lite0"
+SETTINGS = GazeTrain(epochs=1, batch_size=16, backbone=LITE0, weights="own", trainable="head")
+
+
+def checkpoint(seed: int) -> dict[str, np.ndarray]:
+    """Return random numbers in the layout of an EfficientNet-Lite0 checkpoint."""
+    random = np.random.default_rng(seed)
+    arrays = {}
+    for layer in lite.build(LITE0, (32, 32, 3), classes=10).layers:
+        for variable in layer.weights:
+            key = lite.checkpoint_key(f"{layer.name}.{VARIABLES[variable.name]}")
+            assert key
+            values = random.uniform(0.5, 1.0, variable.shape)
+            if variable.name == "kernel":
+                fan_in = np.prod(variable.shape[:-1]) if "Depth" not in type(layer).__name__ else 9
+                values = random.normal(0, np.sqrt(1 / fan_in), variable.shape)
+                values = values.transpose(np.argsort(AXES[type(layer).__name__]))
+            arrays[key] = values.astype(np.float32)
+    return arrays
+
+
+def bring(root: Path, folder: Path, name: str, seed: int) -> Artifact:
+    write_safetensors(folder / f"{name}.safetensors", checkpoint(seed))
+    fetched = fetch_file(root, folder / f"{name}.safetensors", name, "CC-BY-4.0", force=False)
+    return fetched.artifact
+
+
+@pytest.fixture(scope="module")
+def weights(chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    return bring(chain.root, tmp_path_factory.mktemp("own"), "own", 1)
+
+
+@pytest.fixture(scope="module")
+def warm(chain: Chain, weights: Artifact) -> Artifact:
+    return train(chain.root, "gaze", lambda: learning, chain.prepared, chain.split, SETTINGS,
+                 weights=weights)[0].artifact  # fmt: skip
+
+
+def test_the_manifest_says_what_it_started_from(
+    chain: Chain, weights: Artifact, warm: Artifact
+) -> None:
+    roles = {entry.role: entry.digest for entry in warm.manifest.inputs}
+    assert roles["weights"] == weights.manifest.digest
+    assert warm.manifest.params["weights"] == "own"
+    assert warm.manifest.params["backbone"] == LITE0
+    facts = warm.manifest.summary["pretrained"]["eye"]
+    # A file without PyTorch's counters of batches.
+    assert (facts["matched"], facts["total"], facts["missing"]) == (165, 165, [])
+    assert facts["source"] == "own.safetensors into eye"
+    assert "CC-BY-4.0" in warm.manifest.licences
+    assert weights_of(chain.root, warm) == weights and weights_of(chain.root, chain.model) is None
+    card = (warm.path / "card.md").read_text()
+    assert "efficientnet-lite0 sees the images" in card and "weights own" in card
+
+
+def test_a_frozen_backbone_is_the_checkpoint_after_training(warm: Artifact) -> None:
+    kernel = load_fold(warm, 0).get_layer("eye").get_layer("eye_block3_expand_conv").get_weights()
+    expected = checkpoint(1)["_blocks.3._expand_conv.weight"].transpose(2, 3, 1, 0)
+    np.testing.assert_array_equal(kernel[0], expected)
+
+
+def test_other_weights_make_another_training(
+    chain: Chain, weights: Artifact, warm: Artifact, tmp_path: Path
+) -> None:
+    other = bring(chain.root, tmp_path, "other", 2)
+    works = [
+        model_work("gaze", chain.prepared, chain.split, SETTINGS, weights=which)
+        for which in (weights, other, None)
+    ]
+    assert len({memo_key(work) for work in works}) == 3
+    again, _ = train(chain.root, "gaze", lambda: learning, chain.prepared, chain.split, SETTINGS,
+                     weights=weights)  # fmt: skip
+    assert again.cached and again.artifact == warm
+
+
+def test_a_training_without_weights_is_what_it_was(chain: Chain) -> None:
+    assert "weights" not in {entry.role for entry in chain.model.manifest.inputs}
+    later = {"weights", "pretrained", "trainable", "backbone"}
+    assert not later & chain.model.manifest.params.keys()
+    assert "pretrained" not in chain.model.manifest.summary
+    assert "sees the images" not in (chain.model.path / "card.md").read_text()
+
+
+def test_the_line_that_trains_it_again_names_the_weights(chain: Chain) -> None:
+    line = train_command("gaze", chain.prepared, chain.split, SETTINGS)
+    assert "--weights own" in line and f"--backbone {LITE0}" in line
+    plain = replace(SETTINGS, weights="", pretrained=True)
+    assert "--pretrained" in train_command("gaze", chain.prepared, chain.split, plain)
+
+
+def test_a_refit_starts_from_the_same_weights(
+    chain: Chain, weights: Artifact, warm: Artifact
+) -> None:
+    made = refit(chain.root, lambda: learning, GazeTrain, warm).artifact
+    assert weights_of(chain.root, made) == weights
+    assert made.manifest.summary["pretrained"]["eye"]["matched"] == 165
+
+
+def command(chain: Chain, *words: str) -> list[str]:
+    return ["train", "gaze", *words, "--workspace", str(chain.root), "--epochs", "1"]
+
+
+def test_weights_that_are_not_there_are_not_fetched(
+    chain: Chain, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(command(chain, "--pretrained", "--backbone", "efficientnet-lite1")) == 5
+    said = capsys.readouterr().err
+    assert "weights 'efficientnet-lite1' are not in" in said
+    assert "eyecli fetch weights efficientnet-lite1" in said
+
+
+def test_a_backbone_without_weights_says_which_have_some(
+    chain: Chain, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(command(chain, "--pretrained")) == 2
+    said = capsys.readouterr().err
+    assert "--backbone compact has no pretrained weights" in said
+    assert "efficientnet-lite0, efficientnet-lite1, efficientnet-lite2" in said
+
+
+def test_the_weights_of_another_network_end_it_before_it_begins(
+    chain: Chain, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "strange.safetensors"
+    write_safetensors(path, {f"module.{name}": a for name, a in checkpoint(3).items()})
+    fetch_file(chain.root, path, "strange", "MIT", force=False)
+    words = ("--backbone", LITE0, "--weights", "strange", "--json")
+    assert run(command(chain, *words)) == 4
+    out, err = capsys.readouterr()
+    error: dict[str, Any] = json.loads(out)["error"]
+    text = f"{error} {err}"
+    assert "strange.safetensors into eye: 0 of " in text and "nothing was loaded" in text
+    assert "_conv_stem.weight, the file module._conv_stem.weight" in text
+    assert open_weights(chain.root, "strange")
