@@ -147,7 +147,7 @@ def example(layout: Layout) -> str:
         choices = {e.name: dict.fromkeys(e.choices.values()) for e in layout.fields if e.choices}
         filled = [cells | {name: value} for name, values in choices.items() for value in values]
         names = [layout.filename.format_map(values) for values in filled or [cells]]
-        return "".join(f"{name}\n" for name in names)
+        return "".join(f"{name}\n" for name in dict.fromkeys(names))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(layout.minimal)

@@ -132,11 +132,10 @@ def archive_of(base: Path, parts: Sequence[str]) -> Archive:
 
 def safe_name(name: str) -> str | None:
     """Return the path of a member without idle parts; None if it leads out of the folder."""
-    if name.startswith(("/", "\\")) or DRIVE.match(name) or "\0" in name:
+    safe = "/".join(part for part in name.split("/") if part not in ("", "."))
+    if name.startswith("/") or safe.startswith("\\") or DRIVE.match(safe) or "\0" in safe:
         return None
-    if ".." in name.replace("\\", "/").split("/"):
-        return None
-    return "/".join(part for part in name.split("/") if part not in ("", "."))
+    return None if ".." in safe.replace("\\", "/").split("/") else safe
 
 
 def list_members(archive: Archive) -> dict[str, int]:
@@ -224,7 +223,7 @@ def extract(archive: Archive, folder: Path) -> None:
                     raise EOFError(f"{written.tell()} bytes instead of {listed[name]}")
 
 
-def _streams(archive: Archive, names: Iterable[str]) -> Iterator[tuple[str, IO[bytes]]]:
+def _streams(archive: Archive, names: Mapping[str, int]) -> Iterator[tuple[str, IO[bytes]]]:
     if archive.kind != "compressed tar":
         for name in names:
             with open_member(archive, name) as stream:
@@ -313,10 +312,9 @@ def _checked(
         if total > max(SUSPICIOUS, LARGEST_RATIO * packed):
             raise _refused(archive, given, f"makes more than {LARGEST_RATIO} times its size of it")
         found[name] = member
-    for name in found:
-        parent = next((str(p) for p in Path(name).parents if str(p) in found), None)
-        if parent:
-            raise _refused(archive, name, f"is below {parent!r}, which is a file")
+    folders = {name[:at] for name in found for at, letter in enumerate(name) if letter == "/"}
+    for name in sorted(folders & found.keys()):
+        raise _refused(archive, name, "is a file and a folder")
     return found
 
 

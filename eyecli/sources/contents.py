@@ -8,6 +8,7 @@ lies, in a folder ``x`` if it is more than one file or folder. So too for archiv
 from __future__ import annotations
 
 import hashlib
+import shlex
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -182,6 +183,8 @@ def open_archives(place: Path, entries: Entries) -> tuple[Entries, list[str]]:
             if path in opened:
                 raise DataError(f"{label}: {path} is there already, from elsewhere", "drop one")
             opened[path] = Entry(size, max(stamp), name, archive, entry.outer or first)
+    if not opened:
+        raise DataError(f"{place}: no files in it", "name a folder with data in it, or an archive")
     return dict(sorted(opened.items(), key=lambda item: item[0].split("/"))), closed
 
 
@@ -213,8 +216,16 @@ def refuse_closed(place: Path, closed: Iterable[str]) -> None:
     for label in closed:
         raise UsageError(
             f"{label} is compressed as a whole: its files cannot be read where they lie",
-            f"fetch it with --copy, which unpacks it: eyecli fetch path {place} --copy",
+            copy_it(place),
         )
+
+
+def copy_it(place: Path) -> str:
+    """Return the hint that says how files come out of an archive."""
+    return (
+        "fetch it with --copy, which unpacks it: "
+        f"eyecli fetch path {shlex.quote(str(place))} --copy"
+    )
 
 
 def open_entry(base: Path, entry: Entry) -> IO[bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +23,7 @@ from eyecli.sources.contents import folder_for, list_files
 from eyecli.sources.layouts import DEEPEST, Layouts, fits_as_it_lies
 from eyecli.sources.tree import base_of, hash_tree
 from eyecli.workspace.manifest import canonical
-from eyecli.workspace.store import fsync_folder, seal, staging
+from eyecli.workspace.store import fsync_folder, staging
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +75,8 @@ def copy_place(root: Path, place: Path, layouts: Layouts, layout: str | None = N
                 (folder / path).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(place / path, folder / path)
         _unpack_inner(folder, root, layouts, layout)
-        seal(folder)
+        # One flush of all: thousands of single ones take minutes.
+        os.sync()
         target.parent.mkdir(exist_ok=True)
         try:
             folder.rename(target)

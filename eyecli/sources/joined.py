@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 from bisect import bisect_right
@@ -78,12 +79,12 @@ class Joined(io.RawIOBase):
 
         Raises
         ------
-        ValueError
+        OSError
             If that is before the start.
         """
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self.size}[whence]
         if base + offset < 0:
-            raise ValueError(f"negative seek position {base + offset}")
+            raise OSError(errno.EINVAL, f"{base + offset} is before the start")
         self._at = base + offset
         return self._at
 

@@ -10,7 +10,14 @@ from typing import Protocol
 
 from eyecli.errors import DataError, UsageError, suggest
 from eyecli.sources.archive import kind_of
-from eyecli.sources.contents import Entries, list_files, open_archives, open_entry, refuse_closed
+from eyecli.sources.contents import (
+    Entries,
+    copy_it,
+    list_files,
+    open_archives,
+    open_entry,
+    refuse_closed,
+)
 from eyecli.sources.tree import base_of
 
 # How deep in archives it is looked for data.
@@ -160,9 +167,10 @@ def find_layout(place: Path, layouts: Layouts, workspace: Path, layout: str | No
     if depth and entry.by_path:
         raise DataError(
             f"{place}: the files of layout {layout} are opened on disk, not in an archive",
-            f"fetch it with --copy, which unpacks it: eyecli fetch path {place} --copy",
+            copy_it(place),
         )
-    used = re.compile(entry.files or ".*", re.I | re.S)
+    # What generators of data leave is known to everybody.
+    used = re.compile(f"{entry.files or '.*'}|provenance\\.json", re.I | re.S)
     return Found(task, layout, depth, names, [n for n in names if not used.fullmatch(n)])
 
 

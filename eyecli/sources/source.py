@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from eyecli.errors import DataError
-from eyecli.sources.contents import Packed, check_place, hash_contents, read_packed
+from eyecli.sources.contents import Packed, check_place, copy_it, hash_contents, read_packed
 from eyecli.sources.layouts import Layouts, find_layout
 from eyecli.workspace.manifest import canonical
 from eyecli.workspace.memo import Work
@@ -110,8 +110,7 @@ class Source:
         """
         if self.packed:
             raise DataError(
-                f"{self.folder / path} is opened on disk, not in an archive",
-                f"fetch it with --copy, which unpacks it: eyecli fetch path {self.folder} --copy",
+                f"{self.folder / path} is opened on disk, not in an archive", copy_it(self.folder)
             )
         return self.folder / path
 

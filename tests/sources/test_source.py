@@ -150,3 +150,31 @@ def test_no_folder_no_source(root: Path, folder: Path) -> None:
     for name, said in (("nowhere", "no such folder"), ("a.bmp", "neither a folder nor an archive")):
         with pytest.raises(DataError, match=f"{name}: {said}"):
             fetch_path(root, folder / name, LAYOUTS)
+
+
+def test_what_a_layout_does_not_use_is_listed(
+    root: Path, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    layouts = {"bitmaps": ("gaze", Layout("", LAYOUTS["bitmaps"][1].fits, (), files=r".*\.bmp"))}
+    for name in ("readme.txt", "b.png", "provenance.json"):
+        (folder / name).touch()
+    artifact = fetch_path(root, folder, layouts).artifact
+    assert caplog.messages == ["2 files are not part of layout bitmaps, such as b.png"]
+    # They are files of the source all the same.
+    assert open_source(root, artifact).digests.keys() >= {"b.png", "readme.txt"}
+
+
+def test_a_general_layout_is_for_what_is_no_other(tmp_path: Path) -> None:
+    layouts = {**LAYOUTS, "any": ("oct", Layout("", lambda names: True, (), general=True))}
+    assert recognise(listing("x.vol"), layouts, tmp_path) == "volumes"
+    assert recognise(listing("x.txt"), layouts, tmp_path) == "any"
+
+
+def test_a_copy_says_what_it_is_of(root: Path, folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "copy")
+    artifact = fetch_path(root, tmp_path / "copy", LAYOUTS, copy_of=folder).artifact
+    (tmp_path / "copy/a.bmp").write_bytes(b"changed")
+    with pytest.raises(DataError) as caught:
+        open_source(root, artifact)
+    again = f"eyecli fetch path {folder} --layout bitmaps --copy"
+    assert caught.value.hint == f"remove {tmp_path / 'copy'}, then fetch it again: {again}"
