@@ -15,6 +15,7 @@ from archives import split, write_files, write_tar, write_zip
 
 from eyecli.data.fields import Layout
 from eyecli.errors import DataError, UsageError
+from eyecli.sources import contents as module
 from eyecli.sources.contents import folder_for
 from eyecli.sources.layouts import Found, find_layout
 from eyecli.sources.source import Source, fetch_path, open_source
@@ -176,13 +177,15 @@ def test_an_unchanged_archive_is_not_read_again_and_a_changed_one_is_named(
 def test_only_what_changed_is_hashed_again(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from eyecli.sources import contents as module
-
-    place, read = competition(tmp_path / "data"), []
+    place = competition(tmp_path / "data")
+    read: list[str] = []
     real = module._hash
-    monkeypatch.setattr(
-        module, "_hash", lambda base, entry: read.append(entry.name) or real(base, entry)
-    )  # type: ignore[func-returns-value]
+
+    def counted(base: Path, entry: module.Entry) -> module.Digest:
+        read.append(entry.name)
+        return real(base, entry)
+
+    monkeypatch.setattr(module, "_hash", counted)
     fetch_path(root, place, LAYOUTS)
     assert sorted(read) == sorted(ALL)
     read.clear()

@@ -208,7 +208,7 @@ def test_a_compressed_flood_is_refused_before_it_is_written(tmp_path: Path) -> N
         member = tarfile.TarInfo("zeros")
         member.size = 2 * 10**9
         # Only the header: what it says is refused before anything is read.
-        target.fileobj.write(member.tobuf())  # type: ignore[union-attr]
+        target.fileobj.write(member.tobuf())
     with pytest.raises(DataError, match="'zeros' makes more than 200 times its size"):
         extract(opened(path), tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -258,7 +258,6 @@ def test_a_changed_byte_gives_data_or_a_clean_error(
         return
     if name == "x.zip":
         # Names may have changed, contents not: there are checksums.
-        assert sorted(found.values()) == sorted(found[n] for n in found)
         assert set(found.values()) <= set(FILES.values())
 
 
