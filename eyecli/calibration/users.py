@@ -12,17 +12,16 @@ Who it is, the data say; where they do not, a file's or a sub-folder's name does
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from eyecli.errors import DataError
-from eyecli.sources.source import Recogniser, recognise
+from eyecli.sources.layouts import Layouts, Listing, recognise
 from eyecli.sources.tree import walk
 
 log = logging.getLogger(__name__)
 
-Layouts = Mapping[str, tuple[str, Recogniser]]
 SUFFIXES = (".csv", ".npz")
 EMBEDDINGS = "embeddings"
 
@@ -81,7 +80,7 @@ def find_parts(
     path
         A file or a folder.
     layouts
-        Layout name to (task, recogniser).
+        Layout name to (task, layout).
     workspace
         Left out where it lies in the folder.
     layout
@@ -119,8 +118,8 @@ def is_embeddings(path: Path) -> bool:
 def _in_folder(folder: Path, layouts: Layouts, workspace: Path | None) -> Found:
     names = [name for name, _ in walk(folder, workspace)]
     files = [folder / name for name in names if "/" not in name]
-    if not any(is_embeddings(path) for path in files) and _fits(names, layouts):
-        layout = recognise(names, layouts, folder)[1]
+    if not any(is_embeddings(path) for path in files) and _fitting(folder, names, layouts):
+        layout = recognise(_listing(folder, names), layouts, folder)
         if not _is_mixed(folder, names, layouts, layout):
             return Found([Part(folder, layout)])
     # A table without such columns is somebody's broken file: left out, a user would be missing.
@@ -148,15 +147,24 @@ def _is_mixed(folder: Path, names: list[str], layouts: Layouts, layout: str) -> 
         if rest:
             below.setdefault(top, []).append(rest)
     for top, own in below.items():
-        alone = [name for name, (_, fit) in layouts.items() if fit(own)]
+        alone = _fitting(folder / top, own, layouts)
         embeddings = any(is_embeddings(folder / top / name) for name in own if "/" not in name)
         if embeddings or (alone and layout not in alone):
             return True
     return False
 
 
-def _fits(names: list[str], layouts: Layouts) -> bool:
-    return any(fit(names) for _, fit in layouts.values())
+def _fitting(folder: Path, names: list[str], layouts: Layouts) -> list[str]:
+    listing = _listing(folder, names)
+    return [name for name, (_, layout) in layouts.items() if layout.fits(listing)]
+
+
+def _listing(folder: Path, names: list[str]) -> Listing:
+    def start(name: str, size: int) -> bytes:
+        with (folder / name).open("rb") as stream:
+            return stream.read(size)
+
+    return Listing(names, start)
 
 
 def _sub_folders(folder: Path, workspace: Path | None) -> list[Path]:
@@ -178,8 +186,9 @@ def _of_one(folder: Path, names: list[str], layouts: Layouts) -> Part:
         chosen = tuple(path for path in files if path.suffix.lower() in SUFFIXES)
         _say_unused(folder, sorted(set(files) - set(chosen)))
         return Part(folder, EMBEDDINGS, chosen, name=folder.name)
-    if _fits(names, layouts):
-        return Part(folder, recognise(names, layouts, folder)[1], name=folder.name)
+    if _fitting(folder, names, layouts):
+        layout = recognise(_listing(folder, names), layouts, folder)
+        return Part(folder, layout, name=folder.name)
     raise _nothing(folder, names)
 
 

@@ -66,11 +66,12 @@ def calibrate_user(
     from eyecli.calibration.candidate import open_base
     from eyecli.calibration.stage import Wish
     from eyecli.calibration.users import find_parts
-    from eyecli.tasks.base import all_layouts
+    from eyecli.tasks.base import layouts_of
 
     frozen = _base_model(shell, model)
     place, layout = _locate(shell, calibration)
-    found = find_parts(place, all_layouts(), shell.workspace, layout)
+    layouts = {name: (TASK, known) for name, known in layouts_of(TASK).items()}
+    found = find_parts(place, layouts, shell.workspace, layout)
     base = open_base(frozen, fold) if frozen else None
     users, refused = find_candidates(shell.open, found, base, _imaging(shell, base))
     many = found.many or len(users) > 1
@@ -119,7 +120,7 @@ def _locate(shell: Shell, text: str) -> tuple[Path, str | None]:
         return path, None
     root = shell.open()
     source = open_source(root, resolve(root, text, "source", TASK))
-    return source.folder, source.layout
+    return source.path(""), source.layout
 
 
 def _base_model(shell: Shell, reference: str | None) -> Artifact | None:

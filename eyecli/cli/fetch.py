@@ -21,13 +21,26 @@ app = group("Bring raw data into the workspace.")
 @command(app, "path")
 def path(
     shell: Shell,
-    folder: Annotated[Path, typer.Argument(help="Folder with the data; hashed, not copied.")],
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FOLDER|ARCHIVE",
+            help="Folder with the data, or a zip (or its first part, .zip.001) or tar of it.",
+        ),
+    ],
     layout: Layout = None,
     name: Name = None,
     licence: Licence = "not stated",
+    copy: Annotated[
+        bool,
+        typer.Option("--copy", help="Copy it, or unpack it, into copies/ in the workspace first."),
+    ] = False,
 ) -> Result:
-    """A local folder, by reference: its files are hashed, not copied."""
-    return fetch_folder(shell, folder, layout, name, licence, synthetic=False)
+    """A local folder or archive, by reference: its files are hashed, not copied.
+
+    Zip and tar are read where they lie; compressed tars and face videos need --copy.
+    """
+    return fetch_folder(shell, folder, layout, name, licence, copy=copy)
 
 
 for _name, _function in (

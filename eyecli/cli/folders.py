@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from eyecli.cli.contract import Result, Shell, published
-from eyecli.errors import DataError
+from eyecli.errors import UsageError, suggest
 
 if TYPE_CHECKING:
     from eyecli.sources.source import Origin
@@ -47,41 +46,46 @@ def fetch_folder(
     *,
     synthetic: bool = False,
     origin: Origin | None = None,
+    copy: bool = False,
 ) -> Result:
-    """Fetch a folder, or with ``--dry-run`` say what it is.
+    """Fetch a folder or an archive, or with ``--dry-run`` say what it is.
 
-    `origin` says where its files were downloaded from, None where they are the user's own.
+    `origin` says where its files were downloaded from, None where they are the user's own; with
+    `copy` they are copied, or unpacked, into the workspace first.
     """
-    from eyecli.sources.source import check_folder, fetch_path, find_layout
-    from eyecli.sources.tree import walk
+    from eyecli.sources.contents import check_place
+    from eyecli.sources.copy import copy_place
+    from eyecli.sources.layouts import find_layout
+    from eyecli.sources.source import fetch_path
     from eyecli.tasks.base import all_layouts
     from eyecli.workspace.references import check_name
 
     if name:
         check_name(name, "--name")
+    layouts, place = all_layouts(), check_place(folder)
+    if layout and layout not in layouts:
+        raise UsageError(f"unknown layout '{layout}'", suggest(layout, layouts))
     if shell.dry_run:
-        check_folder(folder)
-        files = [path for path, _ in walk(folder.absolute(), shell.workspace.absolute())]
-        if not files:
-            raise DataError(f"{folder}: no files", "name a folder with data in it")
-        with _gaze_samples_named(folder, layout):
-            task, found = find_layout(files, all_layouts(), folder, layout)
+        if copy:
+            return _tell_copy(place, shell.workspace.absolute())
+        found = find_layout(place, layouts, shell.workspace.absolute(), layout)
         return Result(
-            [f"{len(files)} files, layout {found}"],
-            {"files": len(files), "layout": found, "task": task},
+            [f"{len(found.names)} files, layout {found.layout}"],
+            {"files": len(found.names), "layout": found.layout, "task": found.task},
         )
-    with _gaze_samples_named(folder, layout):
-        outcome = fetch_path(
-            shell.open(create=True),
-            folder,
-            all_layouts(),
-            layout=layout,
-            name=name,
-            licence=licence,
-            synthetic=synthetic,
-            origin=origin,
-            force=shell.force,
-        )
+    root = shell.open(create=True)
+    outcome = fetch_path(
+        root,
+        copy_place(root, place, layouts, layout) if copy else place,
+        layouts,
+        layout=layout,
+        name=name,
+        licence=licence,
+        synthetic=synthetic,
+        origin=origin,
+        copy_of=place if copy else None,
+        force=shell.force,
+    )
     return published(outcome)
 
 
@@ -117,17 +121,11 @@ def check_labels(layout: str | None, name: str | None) -> None:
         find_layout((), all_layouts(), Path(), layout)
 
 
-@contextmanager
-def _gaze_samples_named(folder: Path, layout: str | None) -> Iterator[None]:
-    """Say of a folder of no known layout whether it holds gaze over time."""
-    from eyecli.signals.gaze_samples import refuse_gaze_samples, start_of
-    from eyecli.sources.tree import walk
+def _tell_copy(place: Path, workspace: Path) -> Result:
+    """Say what would be copied, and where to."""
+    from eyecli.sources.contents import list_files
 
-    try:
-        yield
-    except DataError:
-        if layout is None and folder.is_dir():
-            refuse_gaze_samples(
-                (str(folder / path) for path, _ in walk(folder.absolute())), start_of
-            )
-        raise
+    files = list_files(place, workspace)
+    size = sum(entry.size for entry in files.values())
+    line = f"{len(files)} files of {size / 1e6:.1f} MB would be copied or unpacked"
+    return Result([line], {"files": len(files), "bytes": size})

@@ -23,6 +23,7 @@ app = group("Raw data to prepared arrays and a split.")
 def refuse_raw(text: str) -> None:
     """Say of raw data in the place of a source's reference how it becomes a source."""
     from eyecli.signals.gaze_samples import refuse_gaze_samples, start_of
+    from eyecli.sources.archive import kind_of
     from eyecli.workspace.manifest import MANIFEST
     from eyecli.workspace.references import REFERENCE
 
@@ -32,7 +33,7 @@ def refuse_raw(text: str) -> None:
         return
     if path.is_file():
         refuse_gaze_samples([text], start_of)
-    folder = path if path.is_dir() else path.parent
+    folder = path if path.is_dir() or kind_of(path.name) else path.parent
     raise DataError(
         f"{text}: raw data, not a source",
         f"fetch it first: eyecli fetch path {shlex.quote(str(folder))}",

@@ -25,9 +25,9 @@ def schema(
     in file names with `--filename`.
     """
     from eyecli.data.fields import describe, document
-    from eyecli.tasks.base import described_layouts
+    from eyecli.tasks.base import all_layouts
 
-    layouts = described_layouts()
+    layouts = all_layouts()
     if layout is None:
         found = [
             {"task": task, "layout": name, "meaning": entry.meaning}

@@ -276,19 +276,18 @@ def gc(
 def rehash_folder(
     shell: Shell,
     folder: Annotated[
-        Path | None, typer.Argument(help="Folder of raw data; all known ones by default.")
+        Path | None,
+        typer.Argument(help="Folder or archive of raw data; all by default."),
     ] = None,
 ) -> Result:
     """Hash raw data anew; prints files that changed although their size and time did not."""
-    from eyecli.sources.source import check_folder
-    from eyecli.sources.tree import indexed_folders, rehash
+    from eyecli.sources.contents import check_place
+    from eyecli.sources.tree import base_of, indexed_folders, rehash
 
     root = shell.open()
     rows: list[dict[str, Any]] = []
-    if folder:
-        check_folder(folder)
-    for known in [folder.absolute()] if folder else indexed_folders(root):
-        if not known.is_dir():
+    for known in [check_place(folder)] if folder else indexed_folders(root):
+        if not known.exists():
             log.warning("%s is gone", known)
             continue
         tree, changed = rehash(root, known)
@@ -296,5 +295,5 @@ def rehash_folder(
             f"{known}: {len(tree)} files, {len(changed)} changed under the same size and time"
         )
         rows.append({"folder": str(known), "files": len(tree), "changed": changed})
-    lines = [f"{row['folder']}/{path}" for row in rows for path in row["changed"]]
+    lines = [f"{base_of(Path(row['folder']))}/{path}" for row in rows for path in row["changed"]]
     return Result(lines, rows)

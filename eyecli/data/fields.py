@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from eyecli.errors import DataError
-from eyecli.sources.source import Recogniser
+from eyecli.sources.layouts import Recogniser
 
 NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 Value = str | float
@@ -64,7 +64,7 @@ class Layout:
     meaning
         In a sentence.
     fits
-        Recognises it from file names.
+        Recognises it from file names, and the starts of files where those do not tell.
     fields
         What it tells about a sample.
     minimal
@@ -72,7 +72,13 @@ class Layout:
     filename
         Pattern of its file names, where they are given: then there is no table.
     sample
-        Its smallest file, where that is no table.
+        Its smallest file or folder, where that is no table.
+    files
+        Regular expression of the paths that it uses; empty if any may matter.
+    general
+        Whether it is recognised only where no other is.
+    by_path
+        Whether its files are opened on disk, which those in an archive cannot be.
     """
 
     meaning: str
@@ -81,6 +87,9 @@ class Layout:
     minimal: tuple[str, ...] = ()
     filename: str = ""
     sample: str = ""
+    files: str = ""
+    general: bool = False
+    by_path: bool = False
 
 
 def parse_cell(cell: str, entry: Field, name: str) -> Value:
@@ -138,7 +147,7 @@ def example(layout: Layout) -> str:
         choices = {e.name: dict.fromkeys(e.choices.values()) for e in layout.fields if e.choices}
         filled = [cells | {name: value} for name, values in choices.items() for value in values]
         names = [layout.filename.format_map(values) for values in filled or [cells]]
-        return "".join(f"{name}\n" for name in names)
+        return "".join(f"{name}\n" for name in dict.fromkeys(names))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(layout.minimal)

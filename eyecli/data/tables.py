@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -13,10 +14,13 @@ from eyecli.data.fields import Field, Value, parse_cell
 from eyecli.data.filenames import Pattern, compile_pattern
 from eyecli.data.published import PUBLISHED
 from eyecli.errors import DataError, UsageError, suggest
+from eyecli.sources.layouts import Listing
 from eyecli.sources.source import Source
 
 TABLE = "table.csv"
 SEPARATORS = ",;\t"
+# A header is no longer.
+HEADER = 2**16
 SPLIT = Field(PUBLISHED, "text", "part or fold of a published split", "train")
 T = TypeVar("T")
 
@@ -66,6 +70,20 @@ def find_table(names: Iterable[str]) -> str | None:
     """Return ``table.csv``, or the only CSV at the top."""
     tables = [name for name in names if "/" not in name and name.lower().endswith(".csv")]
     return TABLE if TABLE in tables else tables[0] if len(tables) == 1 else None
+
+
+def has_columns(listing: Listing, fields: Iterable[Field]) -> bool:
+    """Say whether the table of a listing has a column for each of the fields, by any name."""
+    table = find_table(listing)
+    return table is not None and names_columns(listing, table, fields)
+
+
+def names_columns(listing: Listing, table: str, fields: Iterable[Field]) -> bool:
+    """Say whether a table's header names each of the fields, by any of its names."""
+    lines = listing.start(table, HEADER).decode("utf-8-sig", "replace").splitlines()
+    header = re.split(f"[{SEPARATORS}]", lines[0].lower()) if lines else []
+    found = {cell.strip(' "') for cell in header}
+    return all(found & {field.name, *field.aliases} for field in fields)
 
 
 def read_table(source: Source, fields: Sequence[Field]) -> Table:

@@ -5,26 +5,28 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import logging
 import shlex
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from eyecli.errors import DataError, UsageError, suggest
-from eyecli.sources.tree import hash_tree
+from eyecli.errors import DataError
+from eyecli.sources.contents import Packed, check_place, copy_it, hash_contents, read_packed
+from eyecli.sources.layouts import Layouts, find_layout
 from eyecli.workspace.manifest import canonical
 from eyecli.workspace.memo import Work
 from eyecli.workspace.stage import Built, Outcome, run_stage
 from eyecli.workspace.store import Artifact
 
+log = logging.getLogger(__name__)
+
 FILES = "files.csv"
 LAYOUT = "layout.json"
 NOT_STATED = "not stated"
-# Given a source's file names, says whether they are of a layout.
-Recogniser = Callable[[Iterable[str]], bool]
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class Source:
     Attributes
     ----------
     folder
-        Where the files are.
+        Where the files are; it may be an archive.
     layout
         Name of the layout, such as ``eye-crops``.
     digests
@@ -68,6 +70,8 @@ class Source:
         Column of the table with a published split, which goes into the index as ``published``.
     again
         How to fetch it again; None where it was not fetched.
+    packed
+        How the files lie in archives; None where they do not.
     """
 
     folder: Path
@@ -78,6 +82,7 @@ class Source:
     filename: str = ""
     split_column: str | None = None
     again: str | None = None
+    packed: Packed | None = None
 
     def read(self, path: str) -> bytes:
         """Return the bytes of a file, checked against the digest it was fetched with.
@@ -90,7 +95,24 @@ class Source:
         if path not in self.digests:
             raise DataError(f"{self.folder / path} is not among the files of the source")
         again = self.again or "run the same command again"
-        return read_checked(self.folder / path, self.digests[path], again)
+        content = read_packed(self.folder, self.packed, path) if self.packed else None
+        if content is None:
+            return read_checked(self.folder / path, self.digests[path], again)
+        return _checked(content, self.folder / path, self.digests[path], again)
+
+    def path(self, path: str) -> Path:
+        """Return where a file is on disk, for those that cannot take its bytes.
+
+        Raises
+        ------
+        DataError
+            If the files lie in an archive.
+        """
+        if self.packed:
+            raise DataError(
+                f"{self.folder / path} is opened on disk, not in an archive", copy_it(self.folder)
+            )
+        return self.folder / path
 
 
 def read_checked(path: Path, digest: str, again: str | None = None) -> bytes:
@@ -105,88 +127,40 @@ def read_checked(path: Path, digest: str, again: str | None = None) -> bytes:
         content = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}") from error
+    return _checked(content, path, digest, again)
+
+
+def _checked(content: bytes, path: Path, digest: str, again: str | None) -> bytes:
     if hashlib.sha256(content).hexdigest() != digest:
         raise DataError(f"{path} changed since it was fetched", again)
     return content
 
 
-def recognise(
-    names: Iterable[str], layouts: Mapping[str, tuple[str, Recogniser]], folder: Path
-) -> tuple[str, str]:
-    """Return (task, layout) of a folder from its file names.
-
-    Raises
-    ------
-    DataError
-        If no layout, or more than one, fits.
-    """
-    listing = list(names)
-    fits = [(task, layout) for layout, (task, fit) in layouts.items() if fit(listing)]
-    if len(fits) == 1:
-        return fits[0]
-    if fits:
-        raise DataError(
-            f"{folder}: could be {', '.join(layout for _, layout in fits)}",
-            "say which with --layout",
-        )
-    raise DataError(
-        f"{folder}: none of the known layouts ({', '.join(layouts)}); "
-        f"{len(listing)} files, such as {listing[0]}",
-        "see `eyecli schema`, or say which with --layout; where file names hold the fields: "
-        "--layout image-table, then `eyecli preprocess TASK --filename '{subject}_...'`",
-    )
-
-
-def check_folder(folder: Path) -> None:
-    """Raise `DataError` if there is no such folder."""
-    if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder", "name a folder with data in it")
-
-
-def find_layout(
-    names: Iterable[str],
-    layouts: Mapping[str, tuple[str, Recogniser]],
-    folder: Path,
-    layout: str | None = None,
-) -> tuple[str, str]:
-    """Return (task, layout) of a folder: the layout named, or the one recognised.
-
-    Raises
-    ------
-    UsageError
-        If there is no layout of that name.
-    DataError
-        If no layout, or more than one, fits.
-    """
-    if layout and layout not in layouts:
-        raise UsageError(f"unknown layout '{layout}'", suggest(layout, layouts))
-    return (layouts[layout][0], layout) if layout else recognise(names, layouts, folder)
-
-
 def fetch_path(
     root: Path,
     folder: Path,
-    layouts: Mapping[str, tuple[str, Recogniser]],
+    layouts: Layouts,
     *,
     layout: str | None = None,
     name: str | None = None,
     licence: str = NOT_STATED,
     synthetic: bool = False,
     origin: Origin | None = None,
+    copy_of: Path | None = None,
     force: bool = False,
 ) -> Outcome:
-    """Make a source artifact of a local folder: hashed, not copied.
+    """Make a source artifact of a local folder or archive: hashed, not copied.
 
     Parameters
     ----------
     root
         The workspace.
     folder
-        The folder with the data.
+        The folder with the data, or an archive, or a part of one.
     layouts
-        Layout name to (task, recogniser).
+        Layout name to (task, layout).
     layout
-        A layout's name, recognised from the file names by default.
+        A layout's name, recognised from the files by default.
     name
         Optional third part of the reference.
     licence
@@ -195,66 +169,80 @@ def fetch_path(
         Whether the data are rendered, not recorded.
     origin
         Where the files were downloaded from, None where they are the user's own.
+    copy_of
+        What the folder is a copy of, if it is one.
 
     Raises
     ------
     DataError, UsageError
-        If the folder is missing, empty or of no known layout.
+        If the folder is missing, empty or of no known layout, or an archive cannot be read.
     """
-    folder = folder.absolute()
-    check_folder(folder)
-    tree = hash_tree(root, folder)
-    task, layout = find_layout(tree, layouts, folder, layout)
+    folder = check_place(folder)
+    found = find_layout(folder, layouts, root, layout)
+    if found.unused:
+        log.warning(
+            "%d files are not part of layout %s, such as %s",
+            len(found.unused), found.layout, found.unused[0],
+        )  # fmt: skip
+    files, _ = hash_contents(root, folder, found.depth)
     table = io.StringIO()
     # A carriage return in a name would end the row, were it not quoted.
     writer = csv.writer(table, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     writer.writerow(["path", "size", "sha256"])
-    writer.writerows([path, state.size, state.sha256] for path, state in tree.items())
+    writer.writerows([path, entry.size, entry.sha256] for path, entry in files.items())
     content = table.getvalue().encode()
-    params = {"folder": str(folder), "layout": layout, "licence": licence,
+    params = {"folder": str(folder), "layout": found.layout, "licence": licence,
               "synthetic": synthetic}  # fmt: skip
+    if found.depth:
+        params["packed"] = found.depth
+    if copy_of:
+        params["copy_of"] = str(copy_of)
     if origin:
         params["origin"] = {**origin.facts, "again": shlex.join(origin.again)}
 
     def build(staged: Path) -> Built:
         (staged / FILES).write_bytes(content)
-        (staged / LAYOUT).write_bytes(canonical({"layout": layout}) + b"\n")
-        size = sum(state.size for state in tree.values())
+        (staged / LAYOUT).write_bytes(canonical({"layout": found.layout}) + b"\n")
+        size = sum(entry.size for entry in files.values())
         return Built(
-            summary={"files": len(tree), "bytes": size, "layout": layout},
+            summary={"files": len(files), "bytes": size, "layout": found.layout},
             flags={"synthetic": synthetic},
             licences=[licence],
         )
 
     digest = hashlib.sha256(content).hexdigest()
     stage = origin.stage if origin else "fetch path"
-    work = Work(stage, "source", task, name, params, {"files": (str(folder), digest)})
+    work = Work(stage, "source", found.task, name, params, {"files": (str(folder), digest)})
     return run_stage(root, work, build, force=force)
 
 
 def open_source(root: Path, artifact: Artifact) -> Source:
     """Read a source artifact and check that its folder still holds what was fetched.
 
-    An unchanged folder costs one walk.
+    An unchanged folder costs one walk, an unchanged archive a look at its list.
 
     Raises
     ------
     DataError
         If the folder is gone, or files were changed, added or removed; the first is named.
     """
-    folder = Path(artifact.manifest.params["folder"])
+    params = artifact.manifest.params
+    folder = Path(params["folder"])
     layout = msgspec.json.decode((artifact.path / LAYOUT).read_bytes(), type=dict[str, str])
     with (artifact.path / FILES).open(newline="", encoding="utf-8") as stream:
         digests = {row["path"]: row["sha256"] for row in csv.DictReader(stream)}
     again = f"fetch it again: {_fetch_again(artifact, str(folder))}"
-    if artifact.manifest.params["synthetic"]:
+    if params["synthetic"]:
         again = f"if it is a sample: remove {folder} and run `eyecli fetch sample` again"
-    if not folder.is_dir():
+    if "copy_of" in params:
+        again = f"remove {folder}, then {again}"
+    if not folder.exists():
         raise DataError(
             f"{artifact.ref}: its folder {folder} is gone",
             f"fetch it from where it is now: {_fetch_again(artifact, 'FOLDER')}",
         )
-    now = {path: state.sha256 for path, state in hash_tree(root, folder).items()}
+    files, packed = hash_contents(root, folder, params.get("packed", 0))
+    now = {path: entry.sha256 for path, entry in files.items()}
     changed = sorted(
         path for path in now.keys() | digests.keys() if now.get(path) != digests.get(path)
     )
@@ -264,7 +252,7 @@ def open_source(root: Path, artifact: Artifact) -> Source:
             f"first {changed[0]}",
             again,
         )
-    return Source(folder, layout["layout"], digests, again=again)
+    return Source(folder, layout["layout"], digests, again=again, packed=packed)
 
 
 def _fetch_again(artifact: Artifact, folder: str) -> str:
@@ -272,7 +260,8 @@ def _fetch_again(artifact: Artifact, folder: str) -> str:
     params = artifact.manifest.params
     if "origin" in params:
         return str(params["origin"]["again"])
-    words = ["eyecli", "fetch", "path", folder, "--layout", params["layout"]]
+    words = ["eyecli", "fetch", "path", params.get("copy_of", folder), "--layout", params["layout"]]
+    words += ["--copy"] if "copy_of" in params else []
     words += ["--name", artifact.manifest.name] if artifact.manifest.name else []
     words += ["--licence", params["licence"]] if params["licence"] != NOT_STATED else []
     return shlex.join(words)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -13,6 +14,7 @@ from stat import S_ISDIR, S_ISREG
 import msgspec
 
 from eyecli.errors import DataError
+from eyecli.sources.archive import find_archives
 from eyecli.workspace.manifest import DAMAGED, canonical, sha256_file
 from eyecli.workspace.store import write_atomic
 
@@ -38,7 +40,7 @@ def walk(folder: Path, workspace: Path | None = None) -> Iterator[tuple[str, os.
 
     Hidden files and folders are left out: editors and file browsers make them, and they would
     change a data set's digest. So is the workspace, where it lies inside the data. Links are
-    followed.
+    followed. Of an archive its parts are yielded, from the folder that they lie in.
 
     Raises
     ------
@@ -46,10 +48,25 @@ def walk(folder: Path, workspace: Path | None = None) -> Iterator[tuple[str, os.
         If something cannot be read, a link leads nowhere or back up, or a name is not UTF-8:
         leaving it out would silently make a smaller data set.
     """
+    if not folder.is_dir():
+        yield from ((name, (folder.parent / name).stat()) for name in parts_of(folder))
+        return
     top = folder.stat()
     skip = workspace.stat() if workspace and workspace.is_dir() else None
     own = (skip.st_dev, skip.st_ino) if skip else None
     yield from _below(folder, "", [(top.st_dev, top.st_ino)], own)
+
+
+def base_of(place: Path) -> Path:
+    """Return the folder that what `walk` yields lies in: the place, or that of an archive."""
+    return place if place.is_dir() else place.parent
+
+
+def parts_of(archive: Path) -> list[str]:
+    """Return the names of the parts of an archive, of which any one is named."""
+    whole = re.sub(r"\.\d{3}$", "", archive.name)
+    beside = [path.name for path in archive.parent.iterdir() if path.name.startswith(whole)]
+    return next(parts for parts in find_archives(beside).values() if archive.name in parts)
 
 
 def _below(
@@ -88,14 +105,14 @@ def index_path(root: Path, folder: Path) -> Path:
 
 
 def hash_tree(root: Path, folder: Path) -> Tree:
-    """Hash the files below `folder`, but only those whose size or time changed since last time.
+    """Hash the files of a folder or the parts of an archive; if size or time changed, that is.
 
     Parameters
     ----------
     root
         The workspace, which keeps the index.
     folder
-        Absolute path of the folder.
+        Absolute path of the folder or the archive.
 
     Returns
     -------
@@ -146,6 +163,7 @@ def _hash(root: Path, folder: Path, known: Tree) -> Tree:
     found = list(walk(folder, root))
     if not found:
         raise DataError(f"{folder}: no files", "name a folder with data in it")
+    base = base_of(folder)
 
     def state(entry: tuple[str, os.stat_result]) -> FileState:
         path, stat = entry
@@ -153,9 +171,9 @@ def _hash(root: Path, folder: Path, known: Tree) -> Tree:
         if before and (before.size, before.mtime_ns) == (stat.st_size, stat.st_mtime_ns):
             return before
         try:
-            return FileState(stat.st_size, stat.st_mtime_ns, sha256_file(folder / path))
+            return FileState(stat.st_size, stat.st_mtime_ns, sha256_file(base / path))
         except OSError as error:
-            raise DataError(f"{folder / path}: cannot be read: {error.strerror}") from error
+            raise DataError(f"{base / path}: cannot be read: {error.strerror}") from error
 
     with ThreadPoolExecutor() as pool:
         states = list(pool.map(state, found, chunksize=64))
@@ -175,7 +193,7 @@ def read_index(root: Path, folder: Path) -> Tree:
 
 
 def indexed_folders(root: Path) -> list[Path]:
-    """Folders that the workspace has an index of, sorted."""
+    """Folders and archives that the workspace has an index of, sorted."""
     found = []
     for path in (root / "index").glob("[!.]*.json"):
         with suppress(OSError, *DAMAGED):

@@ -146,7 +146,7 @@ def _subfolders(folder: Path) -> list[Path]:
 
 def _indexed_folder_is_there(path: Path) -> bool:
     try:
-        return Path(msgspec.json.decode(path.read_bytes(), type=_Index).folder).is_dir()
+        return Path(msgspec.json.decode(path.read_bytes(), type=_Index).folder).exists()
     except (OSError, ValueError, *DAMAGED):
         return False
 

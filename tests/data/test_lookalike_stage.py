@@ -14,6 +14,7 @@ from planted import CHANGES, photographs, stored
 
 from eyecli.data.arrays import ArraySpec
 from eyecli.data.audit import audit_between, audit_split
+from eyecli.data.fields import Layout
 from eyecli.data.plan import SplitSettings
 from eyecli.data.prepare import check_source, prepare
 from eyecli.data.prepared import open_prepared, read_split
@@ -23,7 +24,7 @@ from eyecli.sources.source import Source, fetch_path
 from eyecli.workspace.store import families, open_workspace
 
 SIDE = 128
-LAYOUTS = {"images": ("gaze", lambda names: True)}
+LAYOUTS = {"images": ("gaze", Layout("images", lambda names: True, ()))}
 
 
 def read_raw(source: Source, settings: object, side: int = SIDE) -> Raw:

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from eyecli.data.arrays import ArraySpec
+from eyecli.data.fields import Layout
 from eyecli.data.plan import SplitSettings
 from eyecli.data.prepare import check_source, prepare
 from eyecli.data.prepared import open_prepared, read_split, read_table, write_table
@@ -22,7 +23,7 @@ from eyecli.sources.source import Source, fetch_path
 from eyecli.workspace.splits import chosen_split
 from eyecli.workspace.store import Artifact, families, open_workspace
 
-LAYOUTS = {"numbers": ("gaze", lambda names: True)}
+LAYOUTS = {"numbers": ("gaze", Layout("numbers", lambda names: True, ()))}
 
 
 @dataclass(frozen=True)

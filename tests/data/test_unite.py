@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eyecli.data.arrays import ArraySpec
+from eyecli.data.fields import Layout
 from eyecli.data.plan import SplitSettings
 from eyecli.data.prepare import check_source, prepare
 from eyecli.data.prepared import open_prepared, read_split
@@ -26,7 +27,7 @@ from eyecli.sources.source import Source, fetch_path
 from eyecli.workspace.splits import chosen_split
 from eyecli.workspace.store import Artifact, families, open_workspace
 
-LAYOUTS = {"numbers": ("gaze", lambda names: True)}
+LAYOUTS = {"numbers": ("gaze", Layout("numbers", lambda names: True, ()))}
 SAME, DISTINCT = UniteSettings(same_subjects=True), UniteSettings(distinct_subjects=True)
 LOGO = SplitSettings("leave-one-group-out")
 

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from eyecli.data.fields import Layout
 from eyecli.errors import DataError, UsageError
-from eyecli.sources.source import Source, fetch_path, open_source, recognise
+from eyecli.sources.layouts import Listing, recognise
+from eyecli.sources.source import Source, fetch_path, open_source
 from eyecli.workspace.store import open_workspace, versions
 
 LAYOUTS = {
-    "bitmaps": ("gaze", lambda names: any(name.endswith(".bmp") for name in names)),
-    "volumes": ("oct", lambda names: any(name.endswith(".vol") for name in names)),
+    "bitmaps": ("gaze", Layout("", lambda names: any(n.endswith(".bmp") for n in names), ())),
+    "volumes": ("oct", Layout("", lambda names: any(n.endswith(".vol") for n in names), ())),
 }
 NAMES = ("a.bmp", "deep/b c.bmp", "ä'\"ö,.bmp", "carriage\rreturn.bmp", "line\nfeed.bmp")
 
@@ -30,6 +32,10 @@ def folder(tmp_path: Path) -> Path:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(name.encode())
     return folder
+
+
+def listing(*names: str) -> Listing:
+    return Listing(names, lambda name, size: b"")
 
 
 def test_a_source_reads_back_file_by_file(root: Path, folder: Path) -> None:
@@ -124,12 +130,12 @@ def test_a_folder_that_is_gone_is_said_to_be(root: Path, folder: Path, tmp_path:
 
 
 def test_a_layout_is_recognised_or_the_choice_is_named(tmp_path: Path) -> None:
-    assert recognise(["x.vol"], LAYOUTS, tmp_path) == ("oct", "volumes")
+    assert recognise(listing("x.vol"), LAYOUTS, tmp_path) == "volumes"
     with pytest.raises(DataError, match="could be bitmaps, volumes") as caught:
-        recognise(["x.vol", "x.bmp"], LAYOUTS, tmp_path)
+        recognise(listing("x.vol", "x.bmp"), LAYOUTS, tmp_path)
     assert caught.value.hint == "say which with --layout"
     with pytest.raises(DataError, match=r"none of the known layouts .* 2 files, such as a\.txt"):
-        recognise(["a.txt", "b.txt"], LAYOUTS, tmp_path)
+        recognise(listing("a.txt", "b.txt"), LAYOUTS, tmp_path)
 
 
 def test_a_layout_that_is_named_decides(root: Path, folder: Path) -> None:
@@ -141,6 +147,34 @@ def test_a_layout_that_is_named_decides(root: Path, folder: Path) -> None:
 
 
 def test_no_folder_no_source(root: Path, folder: Path) -> None:
-    for path in (folder / "nowhere", folder / "a.bmp"):
-        with pytest.raises(DataError, match="no such folder"):
-            fetch_path(root, path, LAYOUTS)
+    for name, said in (("nowhere", "no such folder"), ("a.bmp", "neither a folder nor an archive")):
+        with pytest.raises(DataError, match=f"{name}: {said}"):
+            fetch_path(root, folder / name, LAYOUTS)
+
+
+def test_what_a_layout_does_not_use_is_listed(
+    root: Path, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    layouts = {"bitmaps": ("gaze", Layout("", LAYOUTS["bitmaps"][1].fits, (), files=r".*\.bmp"))}
+    for name in ("readme.txt", "b.png", "provenance.json"):
+        (folder / name).touch()
+    artifact = fetch_path(root, folder, layouts).artifact
+    assert caplog.messages == ["2 files are not part of layout bitmaps, such as b.png"]
+    # They are files of the source all the same.
+    assert open_source(root, artifact).digests.keys() >= {"b.png", "readme.txt"}
+
+
+def test_a_general_layout_is_for_what_is_no_other(tmp_path: Path) -> None:
+    layouts = {**LAYOUTS, "any": ("oct", Layout("", lambda names: True, (), general=True))}
+    assert recognise(listing("x.vol"), layouts, tmp_path) == "volumes"
+    assert recognise(listing("x.txt"), layouts, tmp_path) == "any"
+
+
+def test_a_copy_says_what_it_is_of(root: Path, folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "copy")
+    artifact = fetch_path(root, tmp_path / "copy", LAYOUTS, copy_of=folder).artifact
+    (tmp_path / "copy/a.bmp").write_bytes(b"changed")
+    with pytest.raises(DataError) as caught:
+        open_source(root, artifact)
+    again = f"eyecli fetch path {folder} --layout bitmaps --copy"
+    assert caught.value.hint == f"remove {tmp_path / 'copy'}, then fetch it again: {again}"

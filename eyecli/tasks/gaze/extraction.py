@@ -6,6 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -50,7 +51,7 @@ def extract_sessions(
     """Find the faces of all videos of a source."""
     jobs = [
         VideoJob(
-            source.folder / r.video, source.digests[r.video], r.video, r.stem, r.session,
+            source.path(r.video), source.digests[r.video], r.video, r.stem, r.session,
             scratch / f"{number:06d}", settings.face_size, settings.eye_size, settings.settle_ms,
             parse_clock_offset(settings.clock_offset_ms),
         )
@@ -91,13 +92,16 @@ def extract_table(
         Columns of every sample, where a person finds it, and its picture.
     """
     pictures = [
-        (source.folder / file, file, source.digests[file], where, columns)
-        for file, where, columns in zip(files, places, samples, strict=True)
+        (file, where, columns) for file, where, columns in zip(files, places, samples, strict=True)
     ]
+    piles = [pictures[start : start + PILE] for start in range(0, len(pictures), PILE)]
     jobs = [
-        PictureJob(pictures[start : start + PILE], scratch / f"{start:06d}", settings.face_size,
-                   settings.eye_size)
-        for start in range(0, len(pictures), PILE)
+        PictureJob(
+            # A process is told only of the files that it reads.
+            replace(source, digests={file: source.digests[file] for file, _, _ in pile}), pile,
+            scratch / f"{number * PILE:06d}", settings.face_size, settings.eye_size,
+        )
+        for number, pile in enumerate(piles)
     ]  # fmt: skip
     found = _run(extract_pictures, jobs, settings.processes, "pictures")
     file_of = {row["sample"]: file for row, file in zip(samples, files, strict=True)}

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from eyecli.data.fields import Field, Layout
 from eyecli.data.tables import find_table
+from eyecli.imaging.video import SUFFIXES
 from eyecli.tasks.gaze.session_pairs import is_face_sessions
 
 CROP = re.compile(r"(?P<side>left|right)/(?P<x>-?\d+)_(?P<y>-?\d+)\.(?:bmp|png|jpe?g)", re.I)
@@ -97,6 +98,53 @@ SESSION_EXAMPLE = """\
 """
 
 
+RECORDING = (
+    r"(?:.*/)?\d{5}/(?:frames/\d{5}\.jpe?g|(?:frames|dotInfo|appleFace|appleLeftEye|appleRightEye"
+    r"|faceGrid|info|motion|screen)\.json)"
+)
+CAPTURE_FIELDS = (
+    Field("subject", "text", "who looks: the folder's number", "00002", needed=True, named=True),
+    Field("frame", "path", "whole pictures, whose names are in frames.json", "frames/00000.jpg",
+          needed=True, named=True),
+    Field("dotInfo.XCam", "number", "where the person looks, from the camera to the right",
+          "1.06", "cm", True),
+    Field("dotInfo.YCam", "number", "the same, up", "-5.02", "cm", True),
+    Field("dotInfo.DotNum", "number", "stimulus of every frame", "7"),
+    Field("appleFace", "number", "box of the face: X, Y, W, H, and IsValid", "[120, 88, 240, 240]",
+          "px of the frame"),
+    Field("appleLeftEye", "number", "box of the owner's left eye, in that of the face",
+          "[130, 40, 80, 80]", "px"),
+    Field("appleRightEye", "number", "box of the owner's right eye, in that of the face",
+          "[30, 40, 80, 80]", "px"),
+    Field("screen.Orientation", "number", "how the device was held: 1 portrait, 2 upside down, "
+          "3 landscape with the home button right, 4 left", "1", span=(1, 4)),
+    Field("info.DeviceName", "text", "what it was recorded with", '"iPhone 6"'),
+    Field("info.Dataset", "choice", "part of the published split", '"train"',
+          choices={"train": "train", "val": "val", "test": "test"}),
+)  # fmt: skip
+CAPTURE_EXAMPLE = """\
+00002/frames/00000.jpg
+00002/frames/00001.jpg
+00002/frames.json
+00002/dotInfo.json
+00002/appleFace.json
+00002/appleLeftEye.json
+00002/appleRightEye.json
+00002/faceGrid.json
+00002/screen.json
+00002/info.json
+"""
+PICTURE = re.compile(r".*\.(?:bmp|png|jpe?g|tiff?|webp)", re.I | re.S)
+
+
+def is_gazecapture(names: Iterable[str]) -> bool:
+    """A folder a recording, with its frames and ``dotInfo.json`` in it."""
+    found = [name for name in names if re.fullmatch(RECORDING, name, re.I)]
+    return any("/frames/" in name for name in found) and any(
+        name.endswith("/dotInfo.json") for name in found
+    )
+
+
 def is_eye_crops(names: Iterable[str]) -> bool:
     """``left/<X>_<Y>.bmp`` and ``right/<X>_<Y>.bmp``, the name being the target."""
     found = [CROP.fullmatch(name) for name in names]
@@ -105,7 +153,10 @@ def is_eye_crops(names: Iterable[str]) -> bool:
 
 def is_image_table(names: Iterable[str]) -> bool:
     """A table that names the images beside it or below."""
-    return find_table(names) is not None
+    listed = list(names)
+    return find_table(listed) is not None and (
+        len(listed) == 1 or any(PICTURE.fullmatch(name) for name in listed)
+    )
 
 
 LAYOUTS = {
@@ -115,12 +166,15 @@ LAYOUTS = {
         is_face_sessions,
         SESSION_FIELDS,
         sample=SESSION_EXAMPLE,
+        files=rf".*\.(?:json|{'|'.join(suffix[1:] for suffix in SUFFIXES)})",
+        by_path=True,
     ),
     "eye-crops": Layout(
         "crops of both eyes, named by their target in whole numbers; the person is not known",
         is_eye_crops,
         NAME_FIELDS,
         filename="{eye}/{target_x}_{target_y}.bmp",
+        files=CROP.pattern,
     ),
     "image-table": Layout(
         "a table with a row a sample that names images of both eyes, of the face, or of all, or "
@@ -128,5 +182,14 @@ LAYOUTS = {
         is_image_table,
         TABLE_FIELDS,
         minimal=("subject", "target_x", "target_y", "left", "right"),
+        files=rf"[^/]+\.(?:csv|tsv|txt)|{PICTURE.pattern}",
+        general=True,
+    ),
+    "gazecapture": Layout(
+        "recordings of GazeCapture: a folder each, with its frames and a JSON for each thing known",
+        is_gazecapture,
+        CAPTURE_FIELDS,
+        sample=CAPTURE_EXAMPLE,
+        files=RECORDING,
     ),
 }

@@ -68,6 +68,11 @@ def read_raw(source: Source, settings: GazePreprocess) -> Raw:
     if source.layout == "face-sessions":
         return list_sessions(source, settings)
     readers = {"eye-crops": read_eye_crops, "image-table": read_image_table}
+    if source.layout in LAYOUTS and source.layout not in readers:
+        raise DataError(
+            f"layout {source.layout} is recognised, but not read yet",
+            f"bring it into one of {', '.join(['face-sessions', *readers])}",
+        )
     if source.layout not in readers:
         raise DataError(f"layout {source.layout} is not one of gaze", suggest("", LAYOUTS))
     samples, files, problems = readers[source.layout](source)

@@ -12,7 +12,7 @@ from eyecli.data.arrays import ArrayWriter
 from eyecli.errors import DataError
 from eyecli.imaging.decode import decode_rgb
 from eyecli.imaging.face_mesh import still_finder
-from eyecli.sources.source import read_checked
+from eyecli.sources.source import Source
 from eyecli.tasks.gaze.face_geometry import describe_face, eye_outside
 from eyecli.tasks.gaze.faces import (
     BLINK,
@@ -34,15 +34,18 @@ class PictureJob:
 
     Attributes
     ----------
+    source
+        Where the pictures are.
     pictures
-        (file, its path in the source, sha256, where a person finds it, columns of its sample).
+        (path in the source, where a person finds it, columns of its sample).
     folder
         Where crops go.
     face_size, eye_size
         Sides of the crops.
     """
 
-    pictures: Sequence[tuple[Path, str, str, str, dict[str, Any]]]
+    source: Source
+    pictures: Sequence[tuple[str, str, dict[str, Any]]]
     folder: Path
     face_size: int
     eye_size: int
@@ -55,9 +58,10 @@ def extract_pictures(job: PictureJob) -> Extracted:
     found = Extracted(job.folder)
     dropped: Counter[str] = Counter()
     with still_finder() as find:
-        for path, name, digest, where, columns in job.pictures:
+        for name, where, columns in job.pictures:
+            path = job.source.folder / name
             try:
-                pixels = decode_rgb(read_checked(path, digest), f"{path} ({where})")
+                pixels = decode_rgb(job.source.read(name), f"{path} ({where})")
             except DataError as error:
                 found.problems.append(error.message)
                 continue

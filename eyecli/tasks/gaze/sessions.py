@@ -120,8 +120,8 @@ def _alone(source: Source, pairs: Mapping[str, str | None]) -> list[str]:
 
 
 def _length_problem(source: Source, recording: Recording, offset_ms: float | None) -> str | None:
-    path = source.folder / recording.video
     try:
+        path = source.path(recording.video)
         length = duration_ms(path)
     except DataError as error:
         return error.message

@@ -12,7 +12,8 @@ from test_gaze_layouts import picture, pixels_of, read, source
 
 from eyecli.data.fields import example
 from eyecli.errors import DataError, UsageError
-from eyecli.sources.source import Source, recognise
+from eyecli.sources.layouts import Listing, recognise
+from eyecli.sources.source import Source
 from eyecli.tasks.gaze.fields import LAYOUTS
 
 
@@ -34,8 +35,9 @@ def test_the_example_of_the_schema_is_read(tmp_path: Path, layout: str) -> None:
         content = {"p01.mp4": video, "p01.json": text.encode()}
     else:
         content = {name: picture(i) for i, name in enumerate(text.split())}
-    tasks = {name: ("gaze", entry.fits) for name, entry in LAYOUTS.items()}
-    assert recognise(content, tasks, tmp_path) == ("gaze", layout)
+    tasks = {name: ("gaze", entry) for name, entry in LAYOUTS.items()}
+    listing = Listing(list(content), lambda name, size: content[name][:size])
+    assert recognise(listing, tasks, tmp_path) == layout
     raw = read(source(tmp_path, content, layout))
     assert raw.problems == []
     if layout == "face-sessions":

@@ -1,0 +1,1 @@
+"""Diabetic retinopathy in photographs of the fundus: its grade."""

@@ -1,0 +1,1 @@
+"""Intracranial pressure from OCT volumes of the optic nerve head."""

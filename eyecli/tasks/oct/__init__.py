@@ -1,0 +1,1 @@
+"""Findings in B-scans of the retina, by optical coherence tomography."""

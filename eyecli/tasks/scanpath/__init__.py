@@ -1,0 +1,1 @@
+"""Gaze over time: whose it is, what for, and how it goes on."""
