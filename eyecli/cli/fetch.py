@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from eyecli.cli.contract import Result, Shell, command, group
+from eyecli.cli.fetch_rclone import rclone
 from eyecli.cli.folders import Layout, Licence, Name, fetch_folder
 from eyecli.cli.samples import make_sample
 from eyecli.errors import UsageError, suggest
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 app = group("Bring raw data into the workspace.")
 SAMPLES = ("gaze", "gaze-eyes")
+command(app, "rclone")(rclone)
 
 
 @command(app, "path")
