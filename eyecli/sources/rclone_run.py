@@ -83,7 +83,7 @@ def find_rclone() -> Binary:
     """
     beside = Path(sysconfig.get_path("scripts"), "rclone")
     old = None
-    for path in dict.fromkeys(filter(None, (shutil.which("rclone"), shutil.which(beside)))):
+    for path in dict.fromkeys(filter(None, (shutil.which("rclone"), shutil.which(str(beside))))):
         version = _version(path)
         if version and tuple(map(int, version.split(".")[:2])) >= OLDEST:
             return Binary(path, version)
@@ -179,7 +179,7 @@ def require_done(
         names: list[str] = []
         if any("didn't find section" in message.text for message in finished.messages):
             names = rclone(binary, ["listremotes"], [], remote).out.decode().split("\n")
-        configured = [name.rstrip(":") for name in names if name]
+        configured = sorted(name.rstrip(":") for name in names if name)
         raise explain(remote, finished.code, finished.messages, configured, begun=begun)
     return finished
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 HOSTS = ("url", "endpoint", "host")
 # Values of these say nothing secret, and are ordinary words that messages need.
 OPEN = ("provider", "vendor", "region")
 # A quoted value doubles the quotes in it.
 PARAMETER = re.compile(
-    r""",(?P<key>[^=,:]+)(?:=(?P<value>'(?:''|[^'])*'|"(?:""|[^"])*"|[^,:]*))?"""
+    r""",(?P<key>[^=,:]+)(?:=(?P<value>'(?:''|[^'])*'|"(?:""|[^"])*"|(?!['"])[^,:]*))?"""
 )
 USER_INFO = re.compile(r"(://)[^/@\s\"']*@")
 QUERY = re.compile(r"(://[^\s\"'?]*)\?[^\s\"']*")
@@ -61,9 +61,9 @@ def parse_remote(text: str) -> Remote:
         # Not well formed: rclone refuses it, and everything in it may be a secret.
         return _with_secrets(text, name, "", f"{name},...", {"": text[head.end() + 1 :]})
     path = text[at + 1 :]
+    rest = ",..." if values else ""
     hosts = [f",{key}='{_host(_plain(values[key]))}'" for key in HOSTS if key in values]
-    hidden = ",..." if set(values) - {*HOSTS} or hosts else ""
-    return _with_secrets(text, name, path, f"{name}{''.join(hosts)}{hidden}:{path}", values)
+    return _with_secrets(text, name, path, f"{name}{''.join(hosts)}{rest}:{path}", values)
 
 
 def child(remote: Remote, path: str) -> Remote:
@@ -109,5 +109,5 @@ def _escaped(text: str) -> str:
 
 def _host(address: str) -> str:
     """Return host and port of an address, which may be a host alone."""
-    found = urlsplit(address if "//" in address else f"//{address}")
-    return found.netloc.rpartition("@")[2]
+    place = re.split("[/?#]", address.partition("//")[2] or address, maxsplit=1)[0]
+    return place.rpartition("@")[2]
