@@ -8,7 +8,7 @@ import re
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -167,3 +167,6 @@ def s3(meter: Meter, path: str, secret: str = SECRET) -> str:
         f":s3,provider=Rclone,access_key_id={KEY},secret_access_key={secret},"
         f"endpoint='http://127.0.0.1:{meter.port}':{path}"
     )
+
+
+ADDRESSES: dict[str, Callable[[Meter, str], str]] = {"webdav": webdav, "s3": s3}

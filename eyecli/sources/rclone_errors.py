@@ -15,12 +15,12 @@ AGAIN = "what is there stays: run the same command again"
 USAGE, NO_FOLDER, NO_FILE, TEMPORARY = 2, 3, 4, 5
 
 # Before what went wrong rclone says in which of its commands.
-PREFIX = re.compile(r"^Failed to .*?(?:last error was: |: )")
+PREFIX = re.compile(r"^(?:Fatal error: |Failed to .*?(?:last error was: |: ))")
 MISSPELT = re.compile(
     "didn't find backend called|config name contains invalid|unterminated quoted|"
     "connection string|couldn't parse|error parsing"
 )
-FLAG = re.compile(r"invalid argument|reload \"filter\" options|unknown flag")
+FLAG = re.compile(r"invalid argument|reload \"filter\" options|can't limit to single files")
 LOCKED = re.compile("decrypt configuration|RCLONE_CONFIG_PASS")
 REFUSED = re.compile(
     r"(?<![/\w])40[13](?![\w.])|AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch|invalid_grant|"
@@ -28,8 +28,8 @@ REFUSED = re.compile(
     r"permission denied|empty token|[Ll]ogin (?:required|incorrect)|no credential|NoCredential"
 )
 FULL = re.compile(
-    "no space left|disk quota exceeded|[Ii]nsufficient [Ss]torage|storageQuotaExceeded|"
-    "quota has been exceeded"
+    "no space left|too big for remaining disk space|disk quota exceeded|"
+    "[Ii]nsufficient [Ss]torage|storageQuotaExceeded|quota has been exceeded"
 )
 NETWORK = re.compile(
     "no such host|connection refused|connection reset|network is unreachable|no route to host|"
@@ -85,7 +85,9 @@ def explain(
             f"{known}; `rclone config` makes one",
         )
     if code == USAGE or FLAG.search(said):
-        return UsageError(f"{where}: {last}", "see https://rclone.org/filtering and /docs")
+        # It is called otherwise there.
+        last = last.replace("--bwlimit", "--bandwidth")
+        return UsageError(f"{where}: {last}", "see https://rclone.org/docs and /filtering")
     if MISSPELT.search(said):
         return UsageError(f"{where}: {last}", "write REMOTE:PATH; see `rclone help backends`")
     if LOCKED.search(said):

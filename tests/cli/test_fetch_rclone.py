@@ -138,11 +138,13 @@ def test_no_credential_is_told_to_anybody(
         ("fetch", "rclone", remote, "--dry-run", "--verbose"),
         ("fetch", "rclone", remote, *AS, "--log-format", "json", "--verbose", "--name", "b"),
         ("fetch", "rclone", f"{remote}/nowhere", "--verbose"),
+        # Of what it cannot use rclone says the whole.
+        ("fetch", "rclone", remote.replace(",", ",env_auth=maybe,", 1), "--verbose"),
         ("push", "rclone", "source/gaze/a", remote, "--verbose", "--json"),
     ):
         done = eyecli_process(*words, cwd=tmp_path)
         said += done.out + done.err
-        assert done.code in ((0, 3) if secret == SECRET else (3, 5)), done.err
+        assert done.code in ((0, 2, 3) if secret == SECRET else (2, 3, 5)), done.err
     host = f"endpoint='127.0.0.1:{meters['s3'].port}'"
     assert f":s3,{host},...:bucket" in said
     kept = "".join(
@@ -167,7 +169,7 @@ def children(pid: int) -> list[int]:
 
 
 def wait_until(true: Callable[[], bool], process: subprocess.Popen[str] | None = None) -> None:
-    end = time.monotonic() + 100
+    end = time.monotonic() + 300
     while not true():
         assert process is None or process.poll() is None, process.communicate()
         assert time.monotonic() < end
@@ -186,20 +188,27 @@ CODES = {signal.SIGKILL: -9, signal.SIGINT: 130, signal.SIGTERM: 143}
 
 
 def cut_and_resumed(
-    tmp_path: Path, data: Path, meter: Meter, ready: Callable[[], bool], number: int, limit: str
+    tmp_path: Path,
+    data: Path,
+    meter: Meter,
+    ready: Callable[[], bool],
+    number: int,
+    *limits: str,
 ) -> tuple[set[str], int]:
     """Stop a fetch once it is `ready`, run it again; return what was whole, and parts' bytes."""
     got = tmp_path / "got"
-    process = fetching(tmp_path, webdav(meter, data.name), "--bandwidth", limit, "--transfers", "1")
-    wait_until(ready, process)
-    (child,) = children(process.pid)
-    process.send_signal(number)
-    out, err = process.communicate(timeout=30)
+    process = fetching(tmp_path, webdav(meter, data.name), *limits)
+    try:
+        wait_until(ready, process)
+        (child,) = children(process.pid)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=30)
+    finally:
+        process.kill()
     assert (process.returncode, out) == (CODES[signal.Signals(number)], "")
     if number != signal.SIGKILL:
         assert err.splitlines()[-1] in ("interrupted", "terminated")
-    wait_until(lambda: not Path(f"/proc/{child}/status").exists()
-               or "zombie" in Path(f"/proc/{child}/status").read_text())  # fmt: skip
+    wait_until(lambda: is_gone(child))
     done, parts = whole(got), part_size(got)
     meter.reset()
     again = eyecli_process("fetch", "rclone", webdav(meter, data.name), *AS, "--folder", "got",
@@ -209,19 +218,12 @@ def cut_and_resumed(
     return done, parts
 
 
-def test_stopped_half_way_what_is_whole_is_not_fetched_again(
-    served: tuple[Path, dict[str, Meter]], tmp_path: Path
-) -> None:
-    folder, meters = served
-    data, meter = folder / "many", meters["webdav"]
-    data.mkdir()
-    for n in range(60):
-        (data / f"{n}.bin").write_bytes(os.urandom(20_000))
-    done, _ = cut_and_resumed(
-        tmp_path, data, meter, lambda: len(whole(tmp_path / "got")) > 20, signal.SIGKILL, "200k"
-    )
-    fetched = [path.rpartition("/")[2] for path in meter.gets]
-    assert len(done) > 20 and sorted(fetched) == sorted({f"{n}.bin" for n in range(60)} - done)
+def is_gone(pid: int) -> bool:
+    """Tell whether a process has ended; init may not have heard of it yet."""
+    try:
+        return "zombie" in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return True
 
 
 @pytest.mark.parametrize("number", CODES)
@@ -233,7 +235,12 @@ def test_stopped_half_way_through_a_file_the_rest_is_fetched(
     data.mkdir()
     (data / "large.bin").write_bytes(os.urandom(4_000_000))
     _, part = cut_and_resumed(
-        tmp_path, data, meter, lambda: part_size(tmp_path / "got") > 2_000_000, number, "1M"
+        tmp_path,
+        data,
+        meter,
+        lambda: part_size(tmp_path / "got") > 2_000_000,
+        number,
+        "--bandwidth=1M",
     )
     assert part > 2_000_000
     assert 4_000_000 - part <= meter.sent < 4_000_000 - part + 100_000
@@ -247,12 +254,13 @@ def test_two_at_once_do_not_disturb_each_other(
     data.mkdir()
     (data / "large.bin").write_bytes(os.urandom(2_000_000))
     remote = webdav(meters["webdav"], data.name)
-    process = fetching(tmp_path, remote, "--bandwidth", "200k")
-    wait_until(lambda: part_size(tmp_path / "got") > 0, process)
-    other = eyecli_process("fetch", "rclone", remote, *AS, "--folder", "got", cwd=tmp_path)
+    process = fetching(tmp_path, remote, "--bandwidth=200k")
+    try:
+        wait_until(lambda: part_size(tmp_path / "got") > 0, process)
+        other = eyecli_process("fetch", "rclone", remote, *AS, "--folder", "got", cwd=tmp_path)
+    finally:
+        process.kill()
     assert (other.code, other.out) == (75, "") and "is busy" in other.complaint[0]
-    process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=30)
 
 
 def test_progress_is_said_on_stderr(served: tuple[Path, dict[str, Meter]], tmp_path: Path) -> None:
@@ -323,7 +331,7 @@ def test_two_thousand_files_killed_half_way(
     for n in range(2000):
         (data / f"{n}.bin").write_bytes(os.urandom(5_000))
     done, _ = cut_and_resumed(
-        tmp_path, data, meter, lambda: len(whole(tmp_path / "got")) > 1000, signal.SIGKILL, "1M"
+        tmp_path, data, meter, lambda: len(whole(tmp_path / "got")) > 1000, signal.SIGKILL
     )
     fetched = {path.rpartition("/")[2] for path in meter.gets}
     assert len(done) > 1000 and not fetched & done and len(fetched | done) == 2000
@@ -341,7 +349,12 @@ def test_one_gigabyte_killed_half_way(
         for _ in range(1000):
             stream.write(os.urandom(1_000_000))
     _, part = cut_and_resumed(
-        tmp_path, data, meter, lambda: part_size(tmp_path / "got") > 5e8, signal.SIGKILL, "60M"
+        tmp_path,
+        data,
+        meter,
+        lambda: part_size(tmp_path / "got") > 5e8,
+        signal.SIGKILL,
+        "--bandwidth=60M",
     )
     assert 10**9 - part <= meter.sent < 10**9 - part + 1_000_000
     print(f"\nkilled after {part / 1e6:.0f} MB; then {meter.sent / 1e6:.0f} MB came")

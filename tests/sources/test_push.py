@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from rclone_server import (
+    ADDRESSES,
     BINARY,
     Meter,
     alone,
@@ -76,7 +77,7 @@ def remote(
     folder.mkdir()
     if request.param == "local":
         return str(folder), folder
-    return {"webdav": webdav, "s3": s3}[request.param](meters[request.param], folder.name), folder
+    return ADDRESSES[request.param](meters[request.param], folder.name), folder
 
 
 def plan(artifact: Artifact, text: str) -> Push:

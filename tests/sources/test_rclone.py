@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,6 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from rclone_server import (
+    ADDRESSES,
     BINARY,
     SECRET,
     Meter,
@@ -69,7 +71,7 @@ def remote(
     meter = meters.get(request.param)
     if meter:
         meter.reset()
-    text = {"webdav": webdav, "s3": s3}[request.param](meter, folder.name) if meter else str(folder)
+    text = ADDRESSES[request.param](meter, folder.name) if meter else str(folder)
     return text, folder, meter
 
 
@@ -127,12 +129,33 @@ def test_a_cut_file_goes_on_where_it_ended(
 ) -> None:
     text, folder, meter = remote
     part = cut(folder, tmp_path / "got", text, size)
+    begun = part.stat().st_ino
     if meter:
         meter.reset()
     download(BINARY, wanted(f"{text}/large.bin" if single else text), tmp_path / "got")
     assert contents(tmp_path / "got") == contents(folder)
-    assert not part.exists()
+    assert not part.exists() and (tmp_path / "got/large.bin").stat().st_ino == begun
     assert meter is None or LARGE - size <= meter.sent < LARGE - size + 100_000
+
+
+def test_a_file_that_went_on_has_the_time_of_the_remotes(config: Path, tmp_path: Path) -> None:
+    """Where there are no checksums it would be fetched anew otherwise."""
+    words = [BINARY.path, "obscure", "a password"]
+    password = subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
+    config.write_text(f"[safe]\ntype = crypt\nremote = {tmp_path}/s\npassword = {password}\n")
+    content = os.urandom(LARGE)
+    fill(tmp_path / "data", ("small.txt",))
+    (tmp_path / "data/large.bin").write_bytes(content)
+    subprocess.run([BINARY.path, "copy", "data", "safe:"], check=True)
+    (tmp_path / "got" / STATE).mkdir(parents=True)
+    listing = list_files(BINARY, wanted("safe:"))
+    (tmp_path / "got" / STATE / LISTING).write_bytes(msgspec.json.encode(listing))
+    part = tmp_path / f"got/large.bin.0a1b2c3d{PARTIAL}"
+    part.write_bytes(content[: LARGE // 2])
+    begun = part.stat().st_ino
+    assert download(BINARY, wanted("safe:"), tmp_path / "got")["verified"] == "size"
+    assert contents(tmp_path / "got") == contents(tmp_path / "data")
+    assert (tmp_path / "got/large.bin").stat().st_ino == begun
 
 
 def test_a_part_of_another_version_is_not_used(remote: Remote, tmp_path: Path) -> None:
@@ -282,10 +305,16 @@ def test_what_cannot_be_listed_says_why(
     assert not (tmp_path / "got").exists()
 
 
+def test_a_file_takes_no_filters(tmp_path: Path) -> None:
+    fill(tmp_path / "data", ("a.txt",))
+    with pytest.raises(UsageError, match="can't limit to single files"):
+        list_files(BINARY, wanted("data/a.txt", include=["*.txt"]))
+
+
 @pytest.mark.parametrize("options", [{"bandwidth": "much"}, {"include": ["{a"]}])
 def test_a_wrong_option_is_named(tmp_path: Path, options: dict[str, object]) -> None:
     fill(tmp_path / "data")
-    with pytest.raises(UsageError, match=r"bwlimit|mismatched '\{'"):
+    with pytest.raises(UsageError, match=r"--bandwidth|mismatched '\{'"):
         download(BINARY, wanted("data", **options), tmp_path / "got")
 
 
@@ -321,6 +350,7 @@ def test_a_transfer_that_breaks_off_goes_on(
     ("code", "said", "error"),
     [
         (1, "write /x: no space left on device", EyecliError),
+        (1, "preallocate: file too big for remaining disk space", EyecliError),
         (7, "googleapi: Error 403: storageQuotaExceeded", EyecliError),
         (1, "unable to decrypt configuration: set RCLONE_CONFIG_PASS", MissingError),
         (1, "couldn't fetch token: invalid_grant", MissingError),
