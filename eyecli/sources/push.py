@@ -102,7 +102,8 @@ def push(
         As `explain` says.
     """
     # A file of ours that was cut is there with another size, and is replaced.
-    how = ["--checksum", *limits(bandwidth, transfers)]
+    restrained = limits(bandwidth, transfers)
+    how = ["--checksum", *restrained]
     first, rest, last = (
         [f"--filter=+ /{MANIFEST}", "--filter=- **"],
         [f"--filter=- /{MANIFEST}", f"--filter=- /{SUMS}"],
@@ -111,7 +112,7 @@ def push(
     if not planned.there:
         _copy(binary, planned, [*how, *first])
         _copy(binary, planned, [*how, *rest], f"push {planned.artifact.ref}")
-    compared = _compare(binary, planned)
+    compared = _compare(binary, planned, restrained)
     if not planned.there:
         _copy(binary, planned, [*how, *last])
         if _read(binary, child(planned.place, SUMS)) != (planned.artifact.path / SUMS).read_bytes():
@@ -125,12 +126,12 @@ def _copy(binary: Binary, planned: Push, options: Sequence[str], label: str | No
     require_done(binary, done, planned.place, begun=True)
 
 
-def _compare(binary: Binary, planned: Push) -> str:
+def _compare(binary: Binary, planned: Push, restrained: Sequence[str]) -> str:
     """Compare by checksum; by download where the remote has none of some file."""
     done = _check(binary, planned, [])
     how, unchecked = compared_by(done)
     if unchecked and not differing(done):
-        done, how = _check(binary, planned, ["--download"]), "download"
+        done, how = _check(binary, planned, ["--download", *restrained]), "download"
     if wrong := differing(done):
         raise _differs(planned, wrong, how)
     require_done(binary, done, planned.place, begun=True)

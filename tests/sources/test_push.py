@@ -18,7 +18,6 @@ from rclone_server import (
     fill,
     metered,
     needs_rclone,
-    s3,
     serving,
     webdav,
 )
