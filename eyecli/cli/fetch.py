@@ -10,6 +10,7 @@ import typer
 from eyecli.cli.contract import Result, Shell, command, group
 from eyecli.cli.fetch_drive import drive
 from eyecli.cli.fetch_kaggle import kaggle
+from eyecli.cli.fetch_rclone import rclone
 from eyecli.cli.fetch_sample import sample
 from eyecli.cli.fetch_url import url
 from eyecli.cli.fetch_weights import weights
@@ -47,6 +48,7 @@ for _name, _function in (
     ("url", url),
     ("kaggle", kaggle),
     ("drive", drive),
+    ("rclone", rclone),
     ("weights", weights),
     ("sample", sample),
 ):

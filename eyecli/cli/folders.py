@@ -58,13 +58,9 @@ def fetch_folder(
     from eyecli.sources.layouts import find_layout
     from eyecli.sources.source import fetch_path
     from eyecli.tasks.base import all_layouts
-    from eyecli.workspace.references import check_name
 
-    if name:
-        check_name(name, "--name")
+    check_labels(layout, name)
     layouts, place = all_layouts(), check_place(folder)
-    if layout and layout not in layouts:
-        raise UsageError(f"unknown layout '{layout}'", suggest(layout, layouts))
     if shell.dry_run:
         if copy:
             return _tell_copy(place, shell.workspace.absolute())
@@ -111,14 +107,13 @@ def check_labels(layout: str | None, name: str | None) -> None:
     UsageError
         If there is no such layout, or the name cannot be part of a reference.
     """
-    from eyecli.sources.source import find_layout
     from eyecli.tasks.base import all_layouts
     from eyecli.workspace.references import check_name
 
     if name:
         check_name(name, "--name")
-    if layout:
-        find_layout((), all_layouts(), Path(), layout)
+    if layout and layout not in (layouts := all_layouts()):
+        raise UsageError(f"unknown layout '{layout}'", suggest(layout, layouts))
 
 
 def _tell_copy(place: Path, workspace: Path) -> Result:

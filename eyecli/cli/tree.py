@@ -24,6 +24,7 @@ COMMANDS = {
     "check-ane": ("eyecli.cli.check_ane", "Neural Engine verdict for every op.", "Stages"),
     "evaluate": ("eyecli.cli.evaluate", "Metrics, intervals, baselines, report.", "Stages"),
     "compare": ("eyecli.cli.compare", "Several models on the same test rows.", "Stages"),
+    "push": ("eyecli.cli.push", "Copy artifacts to remote storage.", "Look after"),
     "workspace": (
         "eyecli.cli.workspace",
         "List, show, compare, move and clean up artifacts.",
