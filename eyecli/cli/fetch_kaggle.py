@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from eyecli.cli.contract import Result, Shell
-from eyecli.cli.folders import Folder, Layout, Licence, Name, download_folder, fetch_folder
+from eyecli.cli.folders import (
+    Folder,
+    Layout,
+    Licence,
+    Name,
+    check_labels,
+    download_folder,
+    fetch_folder,
+)
 
 if TYPE_CHECKING:
     from eyecli.sources.kaggle import Asked, Listing, Piece
@@ -45,19 +53,14 @@ def kaggle(
         plan,
         terms,
     )
-    from eyecli.sources.source import Origin, find_layout
-    from eyecli.tasks.base import all_layouts
+    from eyecli.sources.source import Origin
     from eyecli.training.interrupt import interruptible
-    from eyecli.workspace.references import check_name
 
     asked = parse_slug(kind, slug)
     preset = KNOWN.get(asked.slug)
     layout_used = layout or (preset.layout if preset else None)
     # Before hours of downloading, not after.
-    if name:
-        check_name(name, "--name")
-    if layout_used:
-        find_layout((), all_layouts(), Path(slug), layout_used)
+    check_labels(layout_used, name)
     limits = Limits(timeout, retries)
     chosen = file or []
     with interruptible():

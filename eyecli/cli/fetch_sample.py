@@ -92,8 +92,9 @@ def sample(
         _require_known(task, given, ("subjects", "points"))
         from eyecli.synthesis.gaze_videos import GazeVideos
 
-        return fetch_videos(shell, GazeVideos(**{"subjects": 8, "points": 13} | given, seed=seed),
-                            folder, name)  # fmt: skip
+        people, targets = given.get("subjects", 8), given.get("points", 13)
+        plan = GazeVideos(subjects=people, points=targets, seed=seed)
+        return fetch_videos(shell, plan, folder, name)
     made = SAMPLES[task]
     _require_known(task, given, tuple(made.counts))
     counts = made.counts | given
