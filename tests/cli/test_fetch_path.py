@@ -102,6 +102,14 @@ def test_face_videos_need_copy(eyecli: Command, tmp_path: Path) -> None:
     assert eyecli("fetch", "path", place, "--copy").ref == "source/gaze@v1"
 
 
+def test_a_source_in_an_archive_is_no_folder_of_users(eyecli: Command, tmp_path: Path) -> None:
+    place = write_zip(tmp_path / "x.zip", {"left/1_2.bmp": b"", "right/1_2.bmp": b""})
+    ref = eyecli("fetch", "path", place).ref
+    done = eyecli("calibrate", "user", ref)
+    assert done.code == 3 and "is opened on disk, not in an archive" in done.complaint[-2]
+    assert f"eyecli fetch path {place} --copy" in done.complaint[-1]
+
+
 def test_a_folder_is_copied_and_the_copy_is_the_source(
     eyecli: Command, eyes: Path, tmp_path: Path
 ) -> None:

@@ -22,11 +22,14 @@ COLUMNS = "subject=monkey_id,target_x=gx,target_y=gy,face=file"
 def test_layouts_are_listed_with_their_task(eyecli: Command) -> None:
     done = eyecli("schema")
     assert done.code == 0
-    assert [line.split("\t")[:2] for line in done.out.splitlines()] == [
+    told = [line.split("\t")[:2] for line in done.out.splitlines()]
+    assert told[:3] == [
         ["gaze", "face-sessions"], ["gaze", "eye-crops"], ["gaze", "image-table"]
     ]  # fmt: skip
+    assert ["dr", "kaggle-dr"] in told and ["scanpath", "scanpath-csv"] in told
+    assert {task for task, _ in told} == {"gaze", "dr", "oct", "icp", "scanpath"}
     listed = json.loads(eyecli("schema", "--json").out)
-    assert [entry["layout"] for entry in listed] == ["face-sessions", "eye-crops", "image-table"]
+    assert [[entry["task"], entry["layout"]] for entry in listed] == told
 
 
 def test_a_layout_is_told_field_by_field(eyecli: Command) -> None:

@@ -174,6 +174,21 @@ def test_an_unchanged_archive_is_not_read_again_and_a_changed_one_is_named(
         open_source(root, artifact)
 
 
+def test_what_is_read_is_what_was_fetched(root: Path, tmp_path: Path) -> None:
+    """A tar has no checksums of its own."""
+    place = write_tar(tmp_path / "x.tar", ALL)
+    artifact, stat = fetch_path(root, place, LAYOUTS).artifact, place.stat()
+    place.write_bytes(place.read_bytes().replace(ALL["labels.csv"], b"edited!" * 3))
+    os.utime(place, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    source = open_source(root, artifact)
+    with pytest.raises(
+        DataError, match=r"x\.tar/labels\.csv changed since it was fetched"
+    ) as caught:
+        source.read("labels.csv")
+    assert "eyecli fetch path" in str(caught.value.hint)
+    assert source.read("train/3.bmp") == ALL["train/3.bmp"]
+
+
 def test_only_what_changed_is_hashed_again(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -311,13 +311,19 @@ def picture_table(folder: Path, pictures: dict[str, np.ndarray], **columns: Any)
     pd.DataFrame(rows).to_csv(folder / "table.csv", index=False)
 
 
-def test_faces_of_whole_pictures_are_found_or_dropped_with_a_reason(tmp_path: Path) -> None:
+@pytest.mark.parametrize("packed", [False, True])
+def test_faces_of_whole_pictures_are_found_or_dropped_with_a_reason(
+    tmp_path: Path, packed: bool
+) -> None:
     tiny = np.full_like(face(), 60)
     tiny[:108, :192] = cv2.resize(face(), (192, 108), interpolation=cv2.INTER_AREA)
     pictures = {"a.png": face(), "b.png": np.roll(face(), 40, axis=1), "none.png": face() // 255,
                 "tiny.png": tiny, "c.png": np.roll(face(), -40, axis=1)}  # fmt: skip
     picture_table(tmp_path / "data", pictures)
-    found = prepared(tmp_path / "data", replace(ONE, unit="cm"))
+    place = tmp_path / "data"
+    if packed:
+        place = Path(shutil.make_archive(str(place), "zip", place))
+    found = prepared(place, replace(ONE, unit="cm"))
     assert found.index["subject"].tolist() == ["p0", "p1", "p4"]
     assert found.index["target_x"].tolist() == [0, 1, 4] and set(found.index["faces"]) == {1}
     assert found.artifact.manifest.summary["samples"] == 3
