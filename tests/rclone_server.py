@@ -133,12 +133,15 @@ def metered(port: int) -> Iterator[Meter]:
 
 
 @contextmanager
-def serving(kind: str, folder: Path) -> Iterator[Meter]:
-    """Let ``rclone serve webdav|s3`` serve a folder; its folders are the buckets of S3."""
+def serving(kind: str, folder: Path, cached: str = "20ms") -> Iterator[Meter]:
+    """Let ``rclone serve webdav|s3`` serve a folder; its folders are the buckets of S3.
+
+    What is written into the folder behind its back is seen after `cached`. With 0 its S3 server
+    locks up, and a short time is long work in a folder of thousands.
+    """
     options = ["--auth-key", f"{KEY},{SECRET}"] if kind == "s3" else []
-    # What is written into the folder behind its back is seen soon; with 0 its S3 server locks up.
     command = [BINARY.path, "serve", kind, "--addr=127.0.0.1:0", "--use-json-log", "-v",
-               "--dir-cache-time=20ms", *options, "--", str(folder)]  # fmt: skip
+               f"--dir-cache-time={cached}", *options, "--", str(folder)]  # fmt: skip
     environment = {k: v for k, v in os.environ.items() if k != "AWS_CA_BUNDLE"}
     process = subprocess.Popen(command, stderr=subprocess.PIPE, env=environment)
     try:

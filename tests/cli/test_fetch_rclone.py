@@ -322,17 +322,15 @@ def test_two_thousand_files(
 
 
 @pytest.mark.slow
-def test_two_thousand_files_killed_half_way(
-    served: tuple[Path, dict[str, Meter]], tmp_path: Path
-) -> None:
-    folder, meters = served
-    data, meter = folder / "flat", meters["webdav"]
-    data.mkdir()
+def test_two_thousand_files_killed_half_way(tmp_path: Path) -> None:
+    data, got = tmp_path / "served/flat", tmp_path / "got"
+    data.mkdir(parents=True)
     for n in range(2000):
         (data / f"{n}.bin").write_bytes(os.urandom(5_000))
-    done, _ = cut_and_resumed(
-        tmp_path, data, meter, lambda: len(whole(tmp_path / "got")) > 1000, signal.SIGKILL
-    )
+    with serving("webdav", data.parent, cached="1h") as meter:
+        done, _ = cut_and_resumed(
+            tmp_path, data, meter, lambda: len(whole(got)) > 1000, signal.SIGKILL
+        )
     fetched = {path.rpartition("/")[2] for path in meter.gets}
     assert len(done) > 1000 and not fetched & done and len(fetched | done) == 2000
     print(f"\nkilled after {len(done)} files; then {len(meter.gets)} requests")
