@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from eyecli.cli.contract import Result, Shell, command, group
+from eyecli.cli.fetch_drive import drive
+from eyecli.cli.fetch_url import url
 from eyecli.cli.fetch_weights import weights
 from eyecli.cli.folders import Layout, Licence, Name, fetch_folder
 from eyecli.cli.samples import make_sample
@@ -18,8 +20,8 @@ if TYPE_CHECKING:
 
 app = group("Bring raw data into the workspace.")
 SAMPLES = ("gaze", "gaze-eyes")
-
-
+command(app, "url")(url)
+command(app, "drive")(drive)
 command(app, "weights")(weights)
 
 

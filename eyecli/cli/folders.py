@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -26,6 +26,10 @@ Licence = Annotated[
 Folder = Annotated[
     Path | None,
     typer.Option(help="Where the files go; downloads/ in the workspace by default."),
+]
+
+Timeout = Annotated[
+    float, typer.Option(min=0.1, help="Seconds without a byte after which to give up.")
 ]
 
 
@@ -79,6 +83,38 @@ def fetch_folder(
             force=shell.force,
         )
     return published(outcome)
+
+
+def words_again(
+    words: Sequence[str],
+    folder: Path | None,
+    layout: str | None,
+    name: str | None,
+    licence: str,
+) -> tuple[str, ...]:
+    """Return the words of a command line with the shared flags that were given."""
+    flags = {"--folder": folder and folder.absolute(), "--layout": layout, "--name": name,
+             "--licence": licence if licence != "not stated" else None}  # fmt: skip
+    given = [(flag, str(value)) for flag, value in flags.items() if value]
+    return (*words, *(word for pair in given for word in pair))
+
+
+def check_labels(layout: str | None, name: str | None) -> None:
+    """Refuse a layout or name that cannot be, before hours of downloading.
+
+    Raises
+    ------
+    UsageError
+        If there is no such layout, or the name cannot be part of a reference.
+    """
+    from eyecli.sources.source import find_layout
+    from eyecli.tasks.base import all_layouts
+    from eyecli.workspace.references import check_name
+
+    if name:
+        check_name(name, "--name")
+    if layout:
+        find_layout((), all_layouts(), Path(), layout)
 
 
 @contextmanager

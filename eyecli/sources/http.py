@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,6 +17,7 @@ import msgspec
 
 from eyecli.errors import DataError, EyecliError, RetryError
 from eyecli.progress import SECONDS
+from eyecli.sources.folder import opened_alone
 from eyecli.sources.names import readable
 from eyecli.sources.remote import (
     TIMEOUT,
@@ -33,7 +33,8 @@ from eyecli.sources.remote import (
 from eyecli.workspace.manifest import DAMAGED, canonical, sha256_file
 from eyecli.workspace.store import fsync_folder, write_atomic
 
-CHUNK = 2**20
+# What a cut costs at most.
+CHUNK = 2**16
 
 
 @dataclass(frozen=True)
@@ -236,30 +237,13 @@ def _found(order: _Order) -> Download | None:
 
 @contextmanager
 def _partial(target: Path) -> Iterator[BinaryIO]:
-    """Open the partial file at its end, for this process alone."""
     path = partial_path(target)
-    with path.open("ab") as stream:
-        if not _is_mine(stream, path):
-            raise RetryError(f"{target}: another process is fetching it",
-                             "wait for it and run the same command again")  # fmt: skip
+    with opened_alone(path, str(target)) as stream:
         try:
             yield stream
         finally:
             if path.exists() and not path.stat().st_size:
                 path.unlink()
-
-
-def _is_mine(stream: BinaryIO, path: Path) -> bool:
-    """Say whether this process alone has the partial file."""
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        # A file system without locks.
-        return True
-    # Not if it was renamed, whole, between these lines.
-    return path.exists() and path.stat().st_ino == os.fstat(stream.fileno()).st_ino
 
 
 def _complete(order: _Order, stream: BinaryIO) -> str | None:

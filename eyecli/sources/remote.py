@@ -133,14 +133,15 @@ def opened(
         session.hooks["response"].append(stay_safe)
         try:
             with session.get(url, stream=True, timeout=timeout, headers=headers) as response:
-                _refuse(response, url)
+                refuse(response, url)
                 yield response
         except (requests.RequestException, UnicodeError) as error:
             # From None: their messages hold the address, query and all.
-            raise _explain(error, url, timeout) from None
+            raise explain(error, url, timeout) from None
 
 
-def _explain(error: Exception, url: str, timeout: float) -> Exception:
+def explain(error: Exception, url: str, timeout: float) -> Exception:
+    """Return an error in plain words for one of `requests`, to be raised."""
     host = urlsplit(url).hostname
     if isinstance(error, requests.exceptions.SSLError):
         return MissingError(
@@ -167,7 +168,16 @@ def _explain(error: Exception, url: str, timeout: float) -> Exception:
     return UsageError(f"{bare(url)}: not an address that can be asked")
 
 
-def _refuse(response: requests.Response, url: str) -> None:
+def refuse(response: requests.Response, url: str) -> None:
+    """Raise what the status of an answer says, if it is not that of a file.
+
+    Raises
+    ------
+    TransientError
+        If the server is busy.
+    MissingError
+        If it refuses.
+    """
     code, where = response.status_code, bare(url)
     if code in (200, 206, 416):
         return
@@ -207,6 +217,7 @@ def persist(
     url: str,
     say: Callable[[str], None],
     gained: Callable[[], int] = lambda: 0,
+    pause: Callable[[float], object] = time.sleep,
 ) -> T:
     """Return what `attempt` does, tried again after a pause where the failure may pass.
 
@@ -220,6 +231,8 @@ def persist(
         Told of each further try.
     gained
         Bytes had so far: who gains some has all tries again.
+    pause
+        Waits for seconds.
 
     Raises
     ------
@@ -239,10 +252,10 @@ def persist(
                                  f"{AGAIN}, after that time") from None  # fmt: skip
             if tries == TRIES:
                 raise RetryError(f"{bare(url)}: {error}, {tries} times", AGAIN) from None
-            pause = PAUSE * 2 ** (tries - 1) * random.uniform(0.5, 1.5)
-            pause = pause if error.wait is None else error.wait
-            say(f"{bare(url)}: {error}; trying again in {pause:.0f} s")
-            time.sleep(pause)
+            wait = PAUSE * 2 ** (tries - 1) * random.uniform(0.5, 1.5)
+            wait = wait if error.wait is None else error.wait
+            say(f"{bare(url)}: {error}; trying again in {wait:.0f} s")
+            pause(wait)
 
 
 def content_name(response: requests.Response) -> str:

@@ -5,7 +5,7 @@ tensors, numbers, strings, lists and dicts need. No name in a file is ever looke
 from __future__ import annotations
 
 import pickletools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -125,7 +125,8 @@ def _interpret(stream: BinaryIO, path: Path) -> tuple[object, dict[str, Storage]
     below: list[list[Any]] = []
     memo: dict[int, Any] = {}
     storages: dict[str, Storage] = {}
-    for opcode, argument, _ in pickletools.genops(stream):
+    words: Iterator[tuple[Any, Any, int | None]] = pickletools.genops(stream)
+    for opcode, argument, _ in words:
         match opcode.name:  # the frequent ones first
             case "BINPUT" | "LONG_BINPUT":
                 memo[argument] = stack[-1]

