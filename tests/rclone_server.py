@@ -120,7 +120,12 @@ def metered(port: int) -> Iterator[Meter]:
             with suppress(OSError):
                 while True:
                     client, _ = listener.accept()
-                    server = socket.create_connection(("127.0.0.1", port))
+                    try:
+                        server = socket.create_connection(("127.0.0.1", port))
+                    except ConnectionRefusedError:
+                        # The server has ended: a client that waits would hide it for minutes.
+                        client.close()
+                        continue
                     for one, other, down in ((client, server, False), (server, client, True)):
                         threading.Thread(
                             target=meter.relay, args=(one, other), kwargs={"down": down},
