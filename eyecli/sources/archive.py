@@ -312,7 +312,12 @@ def _checked(
         if total > max(SUSPICIOUS, LARGEST_RATIO * packed):
             raise _refused(archive, given, f"makes more than {LARGEST_RATIO} times its size of it")
         found[name] = member
-    folders = {name[:at] for name in found for at, letter in enumerate(name) if letter == "/"}
+    folders: set[str] = set()
+    for name in found:
+        above = name.rpartition("/")[0]
+        while above and above not in folders:
+            folders.add(above)
+            above = above.rpartition("/")[0]
     for name in sorted(folders & found.keys()):
         raise _refused(archive, name, "is a file and a folder")
     return found

@@ -99,6 +99,7 @@ class _Members(msgspec.Struct, frozen=True):
 
 class _Index(msgspec.Struct, frozen=True):
     folder: str
+    depth: int
     archives: dict[str, _Members]
 
 
@@ -185,7 +186,7 @@ def open_archives(place: Path, entries: Entries) -> tuple[Entries, list[str]]:
             opened[path] = Entry(size, max(stamp), name, archive, entry.outer or first)
     if not opened:
         raise DataError(f"{place}: no files in it", "name a folder with data in it, or an archive")
-    return dict(sorted(opened.items(), key=lambda item: item[0].split("/"))), closed
+    return dict(sorted(opened.items(), key=by_folder)), closed
 
 
 @lru_cache(8)
@@ -281,34 +282,37 @@ def hash_contents(root: Path, place: Path, depth: int) -> tuple[dict[str, Digest
         If there are no files, or one cannot be read.
     """
     tree = hash_tree(root, place)
+    on_disk = {path: Digest(state.size, state.sha256) for path, state in tree.items()}
     if depth == 0:
-        return {path: Digest(state.size, state.sha256) for path, state in tree.items()}, None
+        return on_disk, None
     stamp = canonical({path: [state.sha256, state.mtime_ns] for path, state in tree.items()})
     packed = Packed(depth, root, hashlib.sha256(stamp).hexdigest())
-    entries = _remembered(place, packed)
     archives = find_archives(tree)
     parts = {first: [tree[part].sha256 for part in names] for first, names in archives.items()}
-    known = _read_index(root, place)
-    before = {
-        first: entry.files for first, entry in known.items() if entry.parts == parts.get(first)
-    }
+    index = _read_index(root, place, depth)
+    known = {first: held for first, held in index.items() if held.parts == parts.get(first)}
+    if known.keys() != parts.keys():
+        entries = _remembered(place, packed)
+        fresh = [
+            path for path, entry in entries.items() if entry.archive and entry.outer not in known
+        ]
+        with ThreadPoolExecutor() as pool:
+            hashed = pool.map(lambda path: _hash(base_of(place), entries[path]), fresh)
+            for path, digest in zip(fresh, hashed, strict=True):
+                first = entries[path].outer
+                known.setdefault(first, _Members(parts[first], {})).files[path] = digest
+    if known != index:
+        write_atomic(_index_path(root, place), canonical(_Index(str(place), depth, known)))
+    for first, held in known.items():
+        for part in archives[first]:
+            del on_disk[part]
+        on_disk |= held.files
+    return dict(sorted(on_disk.items(), key=by_folder)), packed
 
-    def digest(path: str) -> Digest:
-        entry = entries[path]
-        if entry.archive is None:
-            return Digest(entry.size, tree[entry.name].sha256)
-        return before.get(entry.outer, {}).get(path) or _hash(base_of(place), entry)
 
-    with ThreadPoolExecutor() as pool:
-        digests = dict(zip(entries, pool.map(digest, entries), strict=True))
-    members: dict[str, dict[str, Digest]] = {}
-    for path, entry in entries.items():
-        if entry.archive:
-            members.setdefault(entry.outer, {})[path] = digests[path]
-    now = {first: _Members(parts[first], files) for first, files in members.items()}
-    if now != known:
-        write_atomic(_index_path(root, place), canonical(_Index(str(place), now)))
-    return digests, packed
+def by_folder(item: tuple[str, object]) -> list[str]:
+    """Return what paths are sorted by: as a walk through the folders comes to them."""
+    return item[0].split("/")
 
 
 def _hash(base: Path, entry: Entry) -> Digest:
@@ -325,8 +329,9 @@ def _index_path(root: Path, place: Path) -> Path:
     return path.with_name(f"{path.stem}-members.json")
 
 
-def _read_index(root: Path, place: Path) -> dict[str, _Members]:
+def _read_index(root: Path, place: Path, depth: int) -> dict[str, _Members]:
     try:
-        return msgspec.json.decode(_index_path(root, place).read_bytes(), type=_Index).archives
+        index = msgspec.json.decode(_index_path(root, place).read_bytes(), type=_Index)
     except (OSError, *DAMAGED):
         return {}
+    return index.archives if index.depth == depth else {}
