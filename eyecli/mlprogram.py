@@ -229,7 +229,7 @@ def _check_program(spec: Any, path: Path, file: Path) -> None:
 
 
 def _check_values(block: Any, known: set[str], where: str) -> None:
-    """Refuse operations without results or types, and arguments that nothing before them makes."""
+    """Refuse results without types, and arguments that nothing before them makes."""
     known = known | {i.name for i in block.inputs}
     for op in block.operations:
         named = [
@@ -241,8 +241,6 @@ def _check_values(block: Any, known: set[str], where: str) -> None:
         lost = next((name for name in named if name not in known), None)
         if lost:
             wrong = f"takes {lost}, which nothing makes"
-        elif not op.outputs:
-            wrong = "has no result"
         elif not all(o.type.WhichOneof("type") for o in op.outputs):
             wrong = "has a result without a type"
         else:
@@ -250,7 +248,7 @@ def _check_values(block: Any, known: set[str], where: str) -> None:
             for inner in op.blocks:
                 _check_values(inner, known, where)
             continue
-        name = op.outputs[0].name if op.outputs else "without a name"
+        name = op.outputs[0].name if op.outputs else "without a result"
         raise DataError(f"{where} is damaged: {op.type} {name} {wrong}", "export the model again")
 
 

@@ -8,9 +8,11 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Callable, Generator, Sequence
+import threading
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from typing import TypeVar
 
 from eyecli.errors import EyecliError
@@ -46,7 +48,9 @@ def in_processes(
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(min(processes, len(items)), context, _begin, (os.getpid(),))
     try:
-        yield from pool.map(work, items)
+        with _deferred():
+            results = pool.map(work, items)
+        yield from results
     except BrokenProcessPool as error:
         raise EyecliError(
             "a worker process was killed, perhaps for want of memory",
@@ -55,8 +59,28 @@ def in_processes(
     finally:
         # What is at work belongs to nobody any more, whatever ended this.
         for process in list((getattr(pool, "_processes", None) or {}).values()):
-            process.terminate()
+            process.kill()
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _deferred() -> Iterator[None]:
+    """Hear of a signal that ends us after this only: a process cut off as it starts complains."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    seen: list[int] = []
+    earlier = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    ours = {number: found for number, found in earlier.items() if callable(found)}
+    for number in ours:
+        signal.signal(number, lambda heard, _: seen.append(heard))
+    try:
+        yield
+    finally:
+        for number, found in ours.items():
+            signal.signal(number, found)
+        for number in seen:
+            signal.raise_signal(number)
 
 
 def _begin(parent: int) -> None:

@@ -368,7 +368,7 @@ def require_utf8(value: object) -> None:
 
 def disk_is_full(error: Exception, workspace: Path) -> bool:
     """Say whether an error came from a full disk, or the workspace's has not a megabyte left."""
-    if isinstance(error, OSError):
+    if isinstance(error, OSError) and error.errno is not None:
         return error.errno in (errno.ENOSPC, errno.EDQUOT)
     if os.strerror(errno.ENOSPC) in str(error):
         # As HDF5 says it.

@@ -13,7 +13,7 @@ from eyecli.workspace.manifest import SCHEMA, Input, Manifest, content_digest
 from eyecli.workspace.memo import Work, input_digest, recall, remember
 from eyecli.workspace.provenance import code_version, git_revision, libraries
 from eyecli.workspace.store import Artifact, collect_files, publish, staging
-from eyecli.workspace.verify import damages, require_whole
+from eyecli.workspace.verify import require_whole
 
 log = logging.getLogger(__name__)
 
@@ -78,9 +78,8 @@ def run_stage(
             # A result is only as good as what it was made from; hashing is cheap beside the work,
             # and where there is none a look at the files has to do.
             require_whole(source, quick=found is not None)
-    if found and (changed := damages(found.path, quick=True)):
-        log.warning("%s is damaged and made again: %s", found.ref, changed[0])
-    elif found:
+    if found:
+        require_whole(found, quick=True)
         log.info("%s: already there (%s)", found.ref, work.stage)
         return Outcome(found, cached=True)
     started = datetime.now(UTC)

@@ -98,6 +98,8 @@ VARIANTS: list[Any] = [
 @pytest.fixture(scope="module")
 def whole(arrays: Arrays, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Digest of a training that nothing has disturbed."""
+    with interruptible():
+        pass  # signals of other tests of this process are forgotten
     return attempt(arrays, tmp_path_factory.mktemp("whole"), SETTINGS, quiet)
 
 

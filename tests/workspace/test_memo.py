@@ -132,18 +132,17 @@ def change(file: Path, content: bytes) -> None:
     os.utime(file, ns=(later, later))
 
 
-def test_a_result_whose_file_was_changed_is_made_again(
-    root: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_result_whose_file_was_changed_is_refused(root: Path) -> None:
     first = make(root, **BASE)
     file = first.artifact.path / "data.bin"
     content = file.read_bytes()
     change(file, content)  # written anew, but the same
     assert make(root, **BASE).cached
     change(file, bytes([content[0] ^ 1]) + content[1:])
-    again = make(root, **BASE)
-    assert not again.cached and again.artifact.ref != first.artifact.ref
-    assert f"{first.artifact.ref} is damaged and made again" in caplog.text
+    with pytest.raises(DataError, match="content changed") as caught:
+        make(root, **BASE)
+    assert "make it again" in str(caught.value.hint)
+    assert not make(root, force=True, **BASE).cached
 
 
 def test_a_result_of_what_was_changed_is_not_returned(root: Path) -> None:
