@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
-import struct
-from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 
-import numpy as np
 import pytest
+from weight_files import Weights
 
 from eyecli.errors import MissingError, RetryError
 from eyecli.weights.artifact import fetch_weights, open_weights
 from eyecli.weights.registry import entry
 from eyecli.workspace.store import Artifact, open_workspace
-
-Weights = Callable[[str], tuple[Artifact, Path]]
 
 
 @pytest.fixture(scope="session")
@@ -43,14 +38,3 @@ def lite_weights(tmp_path_factory: pytest.TempPathFactory) -> Weights:
         return found
 
     return get
-
-
-def write_safetensors(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write float32 arrays as a file of weights."""
-    entries, end = {}, 0
-    for name, array in arrays.items():
-        begin, end = end, end + 4 * array.size
-        entries[name] = {"dtype": "F32", "shape": array.shape, "data_offsets": (begin, end)}
-    header = json.dumps(entries).encode()
-    data = [np.ascontiguousarray(array, np.float32).tobytes() for array in arrays.values()]
-    path.write_bytes(struct.pack("<Q", len(header)) + header + b"".join(data))

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import skimage.data
-from lite_weights import Weights
+from weight_files import Weights
 
 from eyecli.nets import efficientnet_lite as lite
 from eyecli.training.backend import load_keras

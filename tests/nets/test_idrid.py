@@ -11,10 +11,10 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from lite_weights import Weights
 from sklearn.linear_model import LogisticRegressionCV
 from sklearn.metrics import cohen_kappa_score, roc_auc_score
 from sklearn.model_selection import StratifiedKFold
+from weight_files import Weights
 
 from eyecli.nets import efficientnet_lite as lite
 from eyecli.training.backend import load_keras

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lite_weights import Weights, write_safetensors
+from weight_files import Weights, write_safetensors
 
-from eyecli.coreml.convert import Input, fold
+from eyecli.ane.check import check
+from eyecli.coreml.convert import Input, convert, fold
 from eyecli.errors import CheckError, UsageError
 from eyecli.nets import efficientnet_lite as lite
 from eyecli.tasks.gaze.exporting import contract
@@ -71,8 +72,8 @@ def test_backbones_can_be_compared_in_one_command() -> None:
 
 @pytest.mark.parametrize("size", [7, 64, 160])
 def test_any_size_of_crops_ends_in_a_small_map(size: int) -> None:
-    model = build(["eyes", "face"], size, size, LITE0)
-    assert model.output_shape["embedding"] == (None, 1, 1, 128)
+    model = build(["face"], face_size=size, backbone=LITE0)
+    assert model.output["embedding"].shape == (None, 1, 1, 128)
     kernel = model.get_layer("face_branch").get_layer("face_branch_map_conv").kernel_size[0]
     assert kernel == {7: 1, 64: 4, 160: 5}[size]
 
@@ -139,3 +140,12 @@ def test_a_checkpoint_is_a_file_of_tensors(tmp_path: Path) -> None:
     model = build(["eyes"], 64, 64, LITE0)
     with pytest.raises(CheckError, match=r"x.safetensors into eye: 0 of 166 tensors matched"):
         warm_start(model, LITE0, path, "all")
+
+
+@pytest.mark.slow
+def test_every_operation_is_eligible_for_the_neural_engine(tmp_path: Path) -> None:
+    model = build(["eyes", "face"], 64, 160, LITE0)
+    facts = {"names": ["left", "right", "face"], "mean": [0.0, 0.0], "std": [1.0, 1.0]}
+    asked = contract(facts, {"unit": "px", "mirrored": ["right"]})
+    report = check(convert(model, asked, tmp_path / "m.mlpackage"))
+    assert report.worst == "eligible" and report.eligible_flops == 1
