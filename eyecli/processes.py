@@ -79,8 +79,8 @@ def _deferred() -> Iterator[None]:
     finally:
         for number, found in ours.items():
             signal.signal(number, found)
-        for number in seen:
-            signal.raise_signal(number)
+        for heard in seen:
+            signal.raise_signal(heard)
 
 
 def _begin(parent: int) -> None:

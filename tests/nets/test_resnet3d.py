@@ -55,7 +55,7 @@ def test_a_file_of_medicalnets_layout_matches_in_full(
             expected = reference[f"{depth}-dilated"]
         assert expected.std() > 0.1
         scale = np.abs(expected).max()
-        np.testing.assert_allclose(run(model), expected, rtol=1e-3, atol=1e-4 * scale)
+        np.testing.assert_allclose(run(model), expected, rtol=1e-4, atol=1e-5 * scale)
 
 
 def test_with_strides_it_is_the_function_of_monai() -> None:
@@ -64,7 +64,7 @@ def test_with_strides_it_is_the_function_of_monai() -> None:
     with np.load(FEATURES) as reference:
         expected, other = reference["10-strided"], reference["10-dilated"]
     scale = np.abs(expected).max()
-    np.testing.assert_allclose(run(model), expected, rtol=1e-3, atol=1e-4 * scale)
+    np.testing.assert_allclose(run(model), expected, rtol=1e-4, atol=1e-5 * scale)
     assert np.abs(expected - other).max() > 0.1 * scale
 
 

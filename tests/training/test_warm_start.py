@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ from eyecli.workspace.store import Artifact
 
 pytest_plugins = ["trained_gaze"]
 
-LITE0 = "efficientnet-lite0"
+LITE0: Final = "efficientnet-lite0"
 SETTINGS = GazeTrain(epochs=1, batch_size=16, backbone=LITE0, weights="own", trainable="head")
 
 

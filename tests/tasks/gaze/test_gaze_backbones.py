@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ from eyecli.weights.mapping import load_into
 
 pytest_plugins = ["lite_weights"]
 
-LITE0 = "efficientnet-lite0"
+LITE0: Final = "efficientnet-lite0"
 
 
 def values(tensor: Any) -> np.ndarray:
