@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from real_data import real_data
 from sklearn.linear_model import LogisticRegressionCV
 from sklearn.metrics import cohen_kappa_score, roc_auc_score
 from sklearn.model_selection import StratifiedKFold
@@ -23,7 +24,6 @@ from eyecli.weights.mapping import load_into
 
 pytest_plugins = ["lite_weights"]
 
-DATA = Path("/work/shared/data/dr/idrid")
 SIZE, GRADES = 300, 5
 PENALTIES = (0.01, 0.1, 1.0)
 
@@ -85,12 +85,11 @@ def chances(train: np.ndarray, grades: np.ndarray, test: np.ndarray) -> np.ndarr
 
 @pytest.mark.slow
 def test_features_of_imagenet_and_a_logistic_regression(lite_weights: Weights) -> None:
-    if not DATA.is_dir():
-        pytest.skip(f"{DATA} is not on this machine")
+    data = real_data("dr/idrid")
     _, weights = lite_weights("efficientnet-lite0")
-    table = pd.read_csv(DATA / "labels.csv")
+    table = pd.read_csv(data / "labels.csv")
     grades = table["grade"].to_numpy()
-    known = features([DATA / path for path in table["path"]], weights)
+    known = features([data / path for path in table["path"]], weights)
     found = np.empty((len(grades), GRADES - 1))
     # No ids of patients exist: the folds are by image.
     folds = StratifiedKFold(5, shuffle=True, random_state=0)

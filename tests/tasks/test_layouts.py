@@ -1,4 +1,4 @@
-"""The layouts of all tasks: no data are two of them, and the shared data are what they are."""
+"""The layouts of all tasks: no data are two of them, and real data are what they are."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 from layout_cases import recognised
+from real_data import real_data
 
 from eyecli.data.fields import example
 from eyecli.sources.layouts import find_layout
 from eyecli.tasks.base import RAW, all_layouts, layouts_of
 from eyecli.tasks.gaze.fields import CAPTURE_EXAMPLE
 
-SHARED = Path("/work/shared/data")
 KNOWN = {
     "dr/idrid": "dr-table", "oct/tvhl": "oct-table", "oct/kermany": "kermany",
     "gaze/eye_crops": "eye-crops", "scanpath/radio": "scanpath-csv",
@@ -49,7 +49,6 @@ def test_gaze_is_recognised(tmp_path: Path, files: list[str], layout: str) -> No
     assert (found.task, found.layout, list(found.unused)) == ("gaze", layout, [])
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason="data that are not ours to give are not here")
 @pytest.mark.parametrize(("folder", "layout"), KNOWN.items())
 def test_real_data_are_what_they_are(tmp_path: Path, folder: str, layout: str) -> None:
-    assert find_layout(SHARED / folder, all_layouts(), tmp_path).layout == layout
+    assert find_layout(real_data(folder), all_layouts(), tmp_path).layout == layout
