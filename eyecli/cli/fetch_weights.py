@@ -31,7 +31,7 @@ def weights(
         str | None, typer.Option(help="What a file of yours is called: weights/NAME.")
     ] = None,
     licence: Licence = "not stated",
-    list_: Annotated[
+    list: Annotated[
         bool, typer.Option("--list", help="List the registry: name, size, licence, network.")
     ] = False,
 ) -> Result:
@@ -43,8 +43,8 @@ def weights(
     from eyecli.weights.artifact import check_file, fetch_file, fetch_weights
     from eyecli.weights.registry import entry, registry
 
-    if list_ or weights is None:
-        entries = list(registry().values())
+    if list or weights is None:
+        entries = [*registry().values()]
         return Result(_table(entries), [_document(each) for each in entries])
     if weights not in registry() and ("/" in weights or Path(weights).is_file()):
         own = _own_name(weights, name)

@@ -6,6 +6,7 @@ Nothing here imports Keras: layers are known by the name of their class and thei
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -228,8 +229,11 @@ def load_keras_file(model: Any, path: Path) -> Report:
     """
     before = model.get_weights()
     try:
-        model.load_weights(path)
-    except (OSError, ValueError, TypeError, KeyError) as error:
+        with warnings.catch_warnings():
+            # Keras would leave such layers as they were drawn.
+            warnings.filterwarnings("error", "Skipping nested container")
+            model.load_weights(path)
+    except (OSError, ValueError, TypeError, KeyError, UserWarning) as error:
         model.set_weights(before)
         text = str(error).strip().partition("\n")[0]
         raise CheckError(f"{path.name} does not fit {model.name}: {text}") from error
