@@ -47,7 +47,7 @@ def test_each_source_beats_the_next_and_says_where_it_stands(
 ) -> None:
     workspace, other = tmp_path / "eyecli-workspace", tmp_path / "other.toml"
     workspace.mkdir()
-    assert shown(eyecli)["subjects"] == {"value": 8, "origin": "default"}
+    assert shown(eyecli)["subjects"] == {"value": None, "origin": "default"}
     (workspace / "eyecli.toml").write_text("[fetch.sample]\nsubjects = 2\npoints = 3\n")
     own = "eyecli-workspace/eyecli.toml: [fetch.sample] "
     assert shown(eyecli)["subjects"] == {"value": 2, "origin": f"{own}subjects"}
@@ -64,13 +64,15 @@ def test_each_source_beats_the_next_and_says_where_it_stands(
     assert shown(eyecli)["subjects"] == wanted
     # What is shown is what is done: 5 subjects, 3 points, 4 frames.
     assert eyecli("fetch", "sample", "gaze-eyes").out.startswith("60 samples")
-    assert eyecli("fetch", "sample", "gaze-eyes", "--subjects", "1").out.startswith("12 samples")
+    assert eyecli("fetch", "sample", "gaze-eyes", "--subjects", "1").out.startswith(
+        "a sample of 1 subjects, 3 points"
+    )
 
 
 def test_the_file_may_be_named_before_the_command(eyecli: Call, tmp_path: Path) -> None:
     (tmp_path / "a b.toml").write_text("[fetch.sample]\nsubjects = 1\n")
     done = eyecli("--config", "a b.toml", "fetch", "sample", "gaze-eyes", "--dry-run")
-    assert done.out.startswith("100 samples")
+    assert done.out.startswith("a sample of 1 subjects, 25 points")
 
 
 def test_what_is_shown_can_be_read_again(eyecli: Call, tmp_path: Path) -> None:
