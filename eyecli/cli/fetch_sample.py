@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -101,9 +102,9 @@ def sample(
     label = "-".join(map(str, (task, *counts.values(), seed)))
     target = folder or shell.workspace / "samples" / label
     if shell.dry_run:
-        amount = ", ".join(f"{value} {key}" for key, value in counts.items())
-        line = f"a sample of {amount} would be written to {target}"
-        return Result([line], {**counts, "folder": str(target)})
+        total = math.prod(counts.values())
+        line = f"{total} samples would be written to {target}"
+        return Result([line], {"samples": total, "folder": str(target)})
     shell.open(create=True)
     write = getattr(importlib.import_module(made.module), made.function)
     make_sample(target, counts, seed, lambda data: write(data, *counts.values(), seed))

@@ -63,16 +63,14 @@ def test_each_source_beats_the_next_and_says_where_it_stands(
     wanted = {"value": 5, "origin": "EYECLI_FETCH_SAMPLE_SUBJECTS"}
     assert shown(eyecli)["subjects"] == wanted
     # What is shown is what is done: 5 subjects, 3 points, 4 frames.
-    done = eyecli("fetch", "sample", "gaze-eyes")
-    assert done.out.startswith("a sample of 5 subjects, 3 points, 4 frames")
-    done = eyecli("fetch", "sample", "gaze-eyes", "--subjects", "1")
-    assert done.out.startswith("a sample of 1 subjects, 3 points")
+    assert eyecli("fetch", "sample", "gaze-eyes").out.startswith("60 samples")
+    assert eyecli("fetch", "sample", "gaze-eyes", "--subjects", "1").out.startswith("12 samples")
 
 
 def test_the_file_may_be_named_before_the_command(eyecli: Call, tmp_path: Path) -> None:
     (tmp_path / "a b.toml").write_text("[fetch.sample]\nsubjects = 1\n")
     done = eyecli("--config", "a b.toml", "fetch", "sample", "gaze-eyes", "--dry-run")
-    assert done.out.startswith("a sample of 1 subjects, 25 points")
+    assert done.out.startswith("100 samples")
 
 
 def test_what_is_shown_can_be_read_again(eyecli: Call, tmp_path: Path) -> None:

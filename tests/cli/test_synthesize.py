@@ -63,7 +63,7 @@ def test_frames_are_for_eyes(eyecli: Call) -> None:
     assert done.code == 2 and "--frames is not for the sample of gaze" in done.complaint[0]
     assert "synthesize gaze" in done.complaint[1]
     done = eyecli("fetch", "sample", "gaze-eyes", "--frames", "2", "--points", "1", "--dry-run")
-    assert done.out.startswith("a sample of 8 subjects, 1 points, 2 frames would be written")
+    assert done.out.startswith("16 samples would be written")
 
 
 def test_videos_are_published_as_synthetic(eyecli: Call) -> None:

@@ -24,6 +24,7 @@ from eyecli.weights.mapping import load_into
 pytest_plugins = ["lite_weights"]
 
 LITE0: Final = "efficientnet-lite0"
+SETUP = {"unit": "px", "mirrored": ["right"], "eye_size": 64, "face_size": 64}
 
 
 def values(tensor: Any) -> np.ndarray:
@@ -129,7 +130,7 @@ def test_the_scaling_of_pixels_folds_into_the_stem() -> None:
     model = build(["eyes"], 64, 64, LITE0)
     names = ["left", "right"]
     facts = {"names": names, "mean": [0.0, 0.0], "std": [1.0, 1.0]}
-    asked = contract(facts, {"unit": "px", "mirrored": ["right"]})
+    asked = contract(facts, SETUP)
     _, rest = fold(model, asked)
     assert all(replace(rest.inputs[n], stem=None) == Input() for n in names)
 
@@ -146,6 +147,6 @@ def test_a_checkpoint_is_a_file_of_tensors(tmp_path: Path) -> None:
 def test_every_operation_is_eligible_for_the_neural_engine(tmp_path: Path) -> None:
     model = build(["eyes", "face"], 64, 160, LITE0)
     facts = {"names": ["left", "right", "face"], "mean": [0.0, 0.0], "std": [1.0, 1.0]}
-    asked = contract(facts, {"unit": "px", "mirrored": ["right"]})
+    asked = contract(facts, SETUP)
     report = check(convert(model, asked, tmp_path / "m.mlpackage"))
     assert report.worst == "eligible" and report.eligible_flops == 1
