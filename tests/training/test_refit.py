@@ -48,7 +48,7 @@ def test_it_has_the_settings_and_the_name_of_what_was_evaluated(
     assert read_model(shipped).partitions == [0]
     assert manifest.flags == chain.model.manifest.flags
     # `@latest` stays what can be evaluated.
-    assert shipped.ref == "model/gaze/refit@v1"
+    assert manifest.name == "refit"
     assert find_model(chain.root, None).manifest.name is None
 
 
