@@ -9,8 +9,8 @@ import typer
 
 from eyecli.cli.contract import Result, Shell, command, group, published
 from eyecli.coreml.figures import parity_lines
-from eyecli.coreml.personal import Personal
-from eyecli.coreml.settings import ExportSettings
+from eyecli.coreml.personal import Personal, require_one
+from eyecli.coreml.settings import ExportSettings, check_settings
 from eyecli.coreml.stage import check_export, export_head, export_model
 from eyecli.errors import UsageError
 from eyecli.tasks.base import load_task
@@ -84,9 +84,13 @@ def coreml(
         raise UsageError(f"--combine is for a model, {artifact.ref} is a head", "leave it out")
     task = load_task(artifact.manifest.task)
     exporter = task.module(task.exporting)
-    if artifact.manifest.kind == "model" and not refit_all:
-        check_export(exporter, artifact, settings, heads, combine)
+    if refit_all:
+        # The rest can be checked once it is trained; these not only after hours of it.
+        require_one(heads, combine)
+        check_settings(settings, bool(heads), combine)
     if shell.dry_run:
+        if artifact.manifest.kind == "model" and not refit_all:
+            check_export(exporter, artifact, settings, heads, combine)
         return _plan(artifact, heads, settings)
     if artifact.manifest.kind == "head":
         outcome = export_head(root, artifact, force=shell.force)

@@ -16,6 +16,7 @@ from eyecli.cli.folders import (
     check_labels,
     download_folder,
     fetch_folder,
+    words_again,
 )
 
 if TYPE_CHECKING:
@@ -76,18 +77,16 @@ def kaggle(
     stated = terms(asked, listing) if licence == NOT_GIVEN else licence
     facts = {"kind": kind, "slug": asked.slug, "url": asked.page, "title": listing.title,
              "version": listing.version, "bytes": listing.size}  # fmt: skip
-    again = ["eyecli", "fetch", "kaggle", *asked.words(listing.version)]
-    again += [word for one in chosen for word in ("--file", one)]
-    given = {"--folder": folder and folder.absolute(), "--layout": layout, "--name": name,
-             "--licence": None if licence == NOT_GIVEN else licence}  # fmt: skip
-    again += [str(word) for option in given.items() if option[1] for word in option]
+    words = ["eyecli", "fetch", "kaggle", *asked.words(listing.version)]
+    words += [word for one in chosen for word in ("--file", one)]
+    again = words_again(words, folder, layout, name, licence if licence != NOT_GIVEN else None)
     return fetch_folder(
         shell,
         target,
         layout_used,
         name,
         stated,
-        origin=Origin("fetch kaggle", facts, tuple(again)),
+        origin=Origin("fetch kaggle", facts, again),
     )
 
 

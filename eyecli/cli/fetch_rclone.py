@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from eyecli.cli.contract import Result, Shell
-from eyecli.cli.folders import Folder, Layout, Licence, Name, download_folder, fetch_folder
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from eyecli.sources.rclone import Wanted
+from eyecli.cli.folders import (
+    Folder,
+    Layout,
+    Licence,
+    Name,
+    check_labels,
+    download_folder,
+    fetch_folder,
+    words_again,
+)
 
 Bandwidth = Annotated[
     str | None, typer.Option(help="Limit, as rclone writes it: 10M is 10 MiB a second.")
@@ -52,10 +56,8 @@ def rclone(
     from eyecli.sources.rclone_run import find_rclone
     from eyecli.sources.remotes import parse_remote
     from eyecli.sources.source import Origin
-    from eyecli.workspace.references import check_name
 
-    if name:
-        check_name(name, "--name")
+    check_labels(layout, name)
     wanted = Wanted(
         parse_remote(remote), include or (), exclude or (), bandwidth, transfers, checksum
     )
@@ -73,19 +75,9 @@ def rclone(
         return Result([line], document)
     shell.open(create=True)
     facts = download(binary, wanted, target.absolute(), check=check)
-    again = tuple(again_words(wanted, folder, layout, name, licence))
-    origin = Origin("fetch rclone", facts, again)
+    filters = [f"--include={pattern}" for pattern in wanted.include]
+    filters += [f"--exclude={pattern}" for pattern in wanted.exclude]
+    again = words_again(["eyecli", "fetch", "rclone", *filters], folder, layout, name, licence)
+    # Without credentials; last, since its name may begin like a flag's.
+    origin = Origin("fetch rclone", facts, (*again, "--", wanted.remote.shown))
     return fetch_folder(shell, target, layout, name, licence, origin=origin)
-
-
-def again_words(
-    wanted: Wanted, folder: Path | None, layout: str | None, name: str | None, licence: str
-) -> list[str]:
-    """Return the words that fetch it again, without credentials."""
-    options = {"--folder": folder, "--layout": layout, "--name": name}
-    words = ["eyecli", "fetch", "rclone"]
-    words += [f"--include={pattern}" for pattern in wanted.include]
-    words += [f"--exclude={pattern}" for pattern in wanted.exclude]
-    words += [f"{flag}={value}" for flag, value in options.items() if value]
-    words += [f"--licence={licence}"] if licence != "not stated" else []
-    return [*words, *(["--"] if wanted.remote.shown.startswith("-") else []), wanted.remote.shown]

@@ -90,7 +90,7 @@ def words_again(
     folder: Path | None,
     layout: str | None,
     name: str | None,
-    licence: str,
+    licence: str | None,
 ) -> tuple[str, ...]:
     """Return the words of a command line with the shared flags that were given."""
     flags = {"--folder": folder and folder.absolute(), "--layout": layout, "--name": name,
@@ -119,8 +119,9 @@ def check_labels(layout: str | None, name: str | None) -> None:
 def _tell_copy(place: Path, workspace: Path) -> Result:
     """Say what would be copied, and where to."""
     from eyecli.sources.contents import list_files
+    from eyecli.sources.names import readable
 
     files = list_files(place, workspace)
     size = sum(entry.size for entry in files.values())
-    line = f"{len(files)} files of {size / 1e6:.1f} MB would be copied or unpacked"
+    line = f"{len(files)} files, {readable(size)}, would be copied or unpacked"
     return Result([line], {"files": len(files), "bytes": size})

@@ -9,7 +9,6 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from eyecli.errors import EyecliError
 from eyecli.progress import track
 from eyecli.sources.archive import (
     NAME,
@@ -20,12 +19,15 @@ from eyecli.sources.archive import (
     list_members,
 )
 from eyecli.sources.contents import folder_for, list_files
+from eyecli.sources.folder import require_room
 from eyecli.sources.layouts import DEEPEST, Layouts, fits_as_it_lies
 from eyecli.sources.tree import base_of, hash_tree
 from eyecli.workspace.manifest import canonical
 from eyecli.workspace.store import fsync_folder, staging
 
 log = logging.getLogger(__name__)
+
+WORKSPACE = "--workspace"
 
 
 def copy_place(root: Path, place: Path, layouts: Layouts, layout: str | None = None) -> Path:
@@ -70,7 +72,7 @@ def copy_place(root: Path, place: Path, layouts: Layouts, layout: str | None = N
         if place.is_file():
             _unpack(base_of(place), list(tree), folder)
         else:
-            _require_room(scratch, sum(state.size for state in tree.values()), place)
+            require_room(scratch, sum(state.size for state in tree.values()), WORKSPACE)
             for path in track(list(tree), "copy"):
                 (folder / path).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(place / path, folder / path)
@@ -103,18 +105,9 @@ def _unpack(base: Path, parts: Sequence[str], folder: Path, inner: str = "") -> 
     """Unpack an archive of these parts; an `inner` one into the folder that its members lie in."""
     archive = archive_of(base, parts)
     members = list_members(archive)
-    _require_room(folder, sum(members.values()), base / parts[0])
+    require_room(folder, sum(members.values()), WORKSPACE)
     try:
         extract(archive, folder / folder_for(inner, members) if inner else folder)
     finally:
         # An open file is not gone when it is deleted.
         forget_archives()
-
-
-def _require_room(folder: Path, size: int, place: Path) -> None:
-    free = shutil.disk_usage(folder).free
-    if size > free:
-        raise EyecliError(
-            f"{folder}: {place} takes {size / 1e9:.1f} GB, {free / 1e9:.1f} GB are free",
-            "free some space, or name another --workspace",
-        )

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from eyecli.errors import DataError, RetryError
+from eyecli.errors import DataError, EyecliError, RetryError
+from eyecli.sources.names import readable
 from eyecli.sources.tree import walk
 
 
-def refuse_others(folder: Path, names: Iterable[str]) -> None:
+def refuse_others(folder: Path, names: Iterable[str], partial: str | None = None) -> None:
     """Refuse a folder that holds other files too: they would be taken for fetched ones.
 
     Parameters
@@ -22,18 +24,51 @@ def refuse_others(folder: Path, names: Iterable[str]) -> None:
         Where files go; it need not be there.
     names
         Relative paths of the files that may be in it.
+    partial
+        How the names of files end that were cut.
 
     Raises
     ------
     DataError
         With the first other file.
     """
+    if not folder.is_dir():
+        return
     known = set(names)
-    others = [path for path, _ in walk(folder) if path not in known] if folder.is_dir() else []
+    others = [
+        path
+        for path, _ in walk(folder)
+        if path not in known and not (partial and path.endswith(partial))
+    ]
     if others:
         raise DataError(
             f"{folder}: {len(others)} files in it do not come from there, such as {others[0]}",
             "remove them, or name another --folder",
+        )
+
+
+def require_room(folder: Path, size: int, flag: str = "--folder") -> None:
+    """Refuse what the disk has no room for, before hours of fetching.
+
+    Parameters
+    ----------
+    folder
+        Where files go; it is there.
+    size
+        Of what is still to come, in bytes.
+    flag
+        Names another folder.
+
+    Raises
+    ------
+    EyecliError
+        If fewer bytes are free.
+    """
+    free = shutil.disk_usage(folder).free
+    if size > free:
+        raise EyecliError(
+            f"{folder}: {readable(size)} to fetch, but {readable(free)} free",
+            f"free some space, or name another {flag}",
         )
 
 

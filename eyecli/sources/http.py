@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,9 +14,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from eyecli.errors import DataError, EyecliError, RetryError
+from eyecli.errors import DataError, RetryError
 from eyecli.progress import SECONDS
-from eyecli.sources.folder import opened_alone
+from eyecli.sources.folder import opened_alone, require_room
 from eyecli.sources.names import readable
 from eyecli.sources.remote import (
     TIMEOUT,
@@ -303,12 +302,7 @@ def _check_room(order: _Order, total: int | None, missing: int | None) -> None:
     if total is not None and order.size is not None and total != order.size:
         raise DataError(f"{bare(order.url)}: {total} bytes, not the {order.size} expected",
                         "check the address; the file may have been replaced")  # fmt: skip
-    free = shutil.disk_usage(order.target.parent).free
-    if missing is not None and missing > free:
-        raise EyecliError(
-            f"{order.target.parent}: {readable(missing)} to fetch, but {readable(free)} free",
-            "free some space, or name another --folder",
-        )
+    require_room(order.target.parent, missing or 0)
 
 
 def _note(order: _Order, response: Any, total: int | None) -> Note:

@@ -6,7 +6,6 @@ import hashlib
 import logging
 import os
 import re
-import shutil
 import time
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,11 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from eyecli.errors import DataError, EyecliError, UsageError, suggest
+from eyecli.errors import DataError, UsageError, suggest
 from eyecli.progress import SECONDS
+from eyecli.sources.folder import refuse_others, require_room
 from eyecli.sources.kaggle_errors import kaggle_error
 from eyecli.sources.kaggle_process import Event, work_with_kaggle
-from eyecli.sources.tree import walk
+from eyecli.sources.names import readable
 from eyecli.workspace.lease import LEASE, lease
 
 log = logging.getLogger(__name__)
@@ -229,12 +229,9 @@ def check_folder_for(folder: Path, pieces: Sequence[Piece], listing: Listing) ->
         if path == top or not path.is_relative_to(top) or path.is_relative_to(top / PARTS):
             raise DataError(f"Kaggle lists {name!r}, which leaves the folder {folder}",
                             "nothing was downloaded; choose others with --file")  # fmt: skip
-    if not folder.is_dir():
-        return
     ours = {*listing.files, *(piece.target for piece in pieces)}
-    for there, _ in walk(folder):
-        if there not in ours and there.removesuffix(".zip") not in ours:
-            raise DataError(f"{folder}: {there} is not of this download", "name another --folder")
+    # Kaggle may have packed them.
+    refuse_others(folder, [*ours, *(f"{name}.zip" for name in ours)])
 
 
 def download_kaggle(
@@ -258,7 +255,8 @@ def download_kaggle(
     parts = folder / PARTS
     with lease(parts, f"the download into {folder}"):
         paths = [_part(parts, piece) for piece in missing]
-        _check_space(folder, missing, paths)
+        sizes = zip(missing, paths, strict=True)
+        require_room(folder, sum(max(0, piece.size - _size(path)) for piece, path in sizes))
         job = _job(asked, "download", listing.version, limits)
         job["files"] = [
             {"name": piece.name, "part": str(path)}
@@ -361,15 +359,5 @@ def _size(path: Path) -> int:
 
 
 def _say(name: str, size: int, total: int) -> None:
-    log.info("%s: %.1f of %.1f MB", name, size / 1e6, total / 1e6,
+    log.info("%s: %s of %s", name, readable(size), readable(total),
              extra={"fields": {"file": name, "bytes": size, "total": total}})  # fmt: skip
-
-
-def _check_space(folder: Path, pieces: Sequence[Piece], paths: Sequence[Path]) -> None:
-    needed = sum(max(0, p.size - _size(path)) for p, path in zip(pieces, paths, strict=True))
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise EyecliError(
-            f"{folder}: {needed / 1e9:.1f} GB are to come, {free / 1e9:.1f} GB are free",
-            "free some space, or name a --folder on another disk",
-        )

@@ -16,10 +16,11 @@ from typing import Any
 import msgspec
 
 from eyecli.errors import DataError, RetryError, UsageError
+from eyecli.sources.folder import refuse_others
+from eyecli.sources.names import readable
 from eyecli.sources.rclone_errors import AGAIN
 from eyecli.sources.rclone_run import BRIEF, Binary, Finished, rclone, require_done
 from eyecli.sources.remotes import Remote, child
-from eyecli.sources.tree import walk
 from eyecli.workspace.lease import LEASE, lease
 from eyecli.workspace.manifest import DAMAGED, canonical
 from eyecli.workspace.store import write_atomic
@@ -169,7 +170,7 @@ def download(binary: Binary, wanted: Wanted, folder: Path, *, check: bool = True
     shown = wanted.remote.shown
     with lease(folder / STATE, f"{folder}"):
         beat = _beat(folder / STATE / LEASE)
-        _refuse_others(folder, listing, shown)
+        refuse_others(folder, listing, PARTIAL)
         _go_on(binary, wanted, folder, listing, beat)
         write_atomic(folder / STATE / LISTING, msgspec.json.encode(listing))
         words = ["copy", f"--partial-suffix={PARTIAL}",
@@ -244,17 +245,6 @@ def _refuse_inside(remote: Remote, folder: Path) -> None:
         )
 
 
-def _refuse_others(folder: Path, listing: Mapping[str, Entry], shown: str) -> None:
-    """Refuse a folder with other files: they would be taken for the remote's."""
-    others = [path for path, _ in walk(folder)
-              if path not in listing and not path.endswith(PARTIAL)]  # fmt: skip
-    if others:
-        raise DataError(
-            f"{folder}: {len(others)} files are not at {shown}, such as {others[0]}",
-            "remove them, or name another --folder",
-        )
-
-
 def _go_on(
     binary: Binary,
     wanted: Wanted,
@@ -277,7 +267,7 @@ def _go_on(
             part.unlink()
             continue
         assert entry
-        log.info("%s: going on after %.1f of %.1f MB", path, size / 1e6, entry.size / 1e6)
+        log.info("%s: going on after %s of %s", path, readable(size), readable(entry.size))
         alone = _is_file(binary, wanted.remote, listing)
         whole = wanted.remote if alone else child(wanted.remote, path)
         if size < entry.size:

@@ -173,6 +173,9 @@ def test_a_refit_on_all_groups_is_exported_and_not_evaluated(copy: Chain) -> Non
     several = eyecli_process("export", "coreml", cwd=copy.folder)
     assert several.code == 2 and "--fold" in several.err and "--refit-all" in several.err
     words = ("export", "coreml", "--refit-all")
+    # Before anything is trained.
+    headless = eyecli_process(*words, "--combine", "pipeline", cwd=copy.folder)
+    assert headless.code == 2 and not versions(copy.root, "model/gaze/refit")
     package = resolve(copy.root, eyecli_process(*words, cwd=copy.folder).ref)
     model = resolve(copy.root, "model/gaze/refit@v1")
     assert model.ref in {entry.ref for entry in package.manifest.inputs}

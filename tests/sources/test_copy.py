@@ -99,6 +99,6 @@ def test_without_room_nothing_is_begun(
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=3))
     for place in (write_zip(tmp_path / "x.zip", FILES), write_files(tmp_path / "data", FILES)):
-        with pytest.raises(EyecliError, match=r"takes 0\.0 GB, 0\.0 GB are free"):
+        with pytest.raises(EyecliError, match=r"\d bytes to fetch, but 3 bytes free"):
             copied(root, place)
     assert not (root / "copies").exists() and list((root / "tmp").iterdir()) == []

@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -303,7 +304,7 @@ def test_a_full_disk_is_seen_before(
     server: Server, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(http.shutil, "disk_usage", lambda _: usage(1, 1, 2_999_999))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(1, 1, 2_999_999))
     with pytest.raises(EyecliError, match=r"3.0 MB to fetch, but 3.0 MB free"):
         download(server.url + "/a.bin", target)
 

@@ -28,6 +28,7 @@ from eyecli.sources.kaggle import (
     terms,
 )
 from eyecli.sources.kaggle_client import without_secrets
+from eyecli.tasks.base import all_layouts
 from eyecli.workspace.lease import lease
 
 EYES = {"labels.csv": b"image,level\na,0\n", "train/left a.png": bytes(range(256)) * 4096}
@@ -98,7 +99,7 @@ def test_a_competition_comes_file_by_file_and_once(server: Kaggle, tmp_path: Pat
 def test_a_dataset_comes_as_one_archive_of_one_version(server: Kaggle, tmp_path: Path) -> None:
     fetch(server, DATASET, tmp_path / "to")
     assert contents(tmp_path / "to") == {"eyes-v3.zip": zipped(EYES)}
-    with pytest.raises(DataError, match=r"eyes-v3.zip is not of this download"):
+    with pytest.raises(DataError, match=r"do not come from there, such as eyes-v3.zip"):
         fetch(server, Asked("dataset", "o/eyes", 2), tmp_path / "to")
     assert server.asked("DownloadDataset") == ["o/eyes"]
 
@@ -332,7 +333,7 @@ def test_a_folder_with_other_files_is_refused(tmp_path: Path) -> None:
     (tmp_path / "to").mkdir()
     (tmp_path / "to/thesis.txt").touch()
     listing = Listing({"a.png": 1}, True, 1)
-    with pytest.raises(DataError, match=r"thesis.txt is not of this download"):
+    with pytest.raises(DataError, match=r"do not come from there, such as thesis.txt"):
         check_folder_for(tmp_path / "to", plan(COMPETITION, listing, ()), listing)
 
 
@@ -347,7 +348,7 @@ def test_one_process_at_a_time_downloads(tmp_path: Path) -> None:
 
 def test_a_disk_that_is_too_small_is_found_before(tmp_path: Path) -> None:
     listing = Listing({"a.png": 2**60}, True, 2**60)
-    with pytest.raises(EyecliError, match="GB are to come") as caught:
+    with pytest.raises(EyecliError, match="to fetch, but") as caught:
         download_kaggle(COMPETITION, listing, plan(COMPETITION, listing, ()), tmp_path, NOW)
     assert "--folder" in str(caught.value.hint)
 
@@ -391,3 +392,7 @@ def test_terms_are_those_that_kaggle_states() -> None:
 def test_presets_are_of_slugs_that_there_can_be(slug: str) -> None:
     assert KNOWN[slug].kind in KINDS
     assert parse_slug(KNOWN[slug].kind, slug).slug == slug
+
+
+def test_layouts_of_known_data_are_layouts() -> None:
+    assert {preset.layout for preset in KNOWN.values()} <= set(all_layouts())
