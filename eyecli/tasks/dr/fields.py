@@ -54,6 +54,8 @@ trainLabels.csv:
   10_right,2
 """
 FOLDER_FIELDS = (
+    Field("subject", "text", "whose eye it is, where --filename tells; a person's eyes are never "
+          "split", "p01", named=True),
     Field("grade", "choice", "the folder: the grade, or its name", "0", needed=True,
           choices=GRADES, named=True),
     Field("path", "path", "photograph", "a.jpg", needed=True, named=True),

@@ -1,0 +1,113 @@
+"""Photographs and grades as sources tell of them, and what is wrong with some."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from photograph_sources import make_source
+
+from eyecli.errors import DataError, UsageError
+from eyecli.tasks.dr.photographs import (
+    BAD_ROW,
+    NO_IMAGE,
+    NO_ROW,
+    TWICE,
+    Photographs,
+    list_photographs,
+)
+
+EYES = ("train/10_left.jpeg", "train/10_right.jpeg", "train/7_left.jpeg")
+LABELS = "image,level\n10_left,0\n10_right,2\n7_left,4\n"
+
+
+def kaggle(folder: Path, labels: str = LABELS, files: tuple[str, ...] = EYES, **more: object):  # noqa: ANN201
+    content = {name: name.encode() for name in files} | {"trainLabels.csv": labels.encode()}
+    return list_photographs(make_source(folder, "kaggle-dr", content, **more))
+
+
+def faults(found: Photographs) -> list[tuple[str, str, str]]:
+    return [(Path(fault.file).name, fault.place, fault.reason) for fault in found.faults]
+
+
+def test_names_tell_patient_and_side(tmp_path: Path) -> None:
+    found = kaggle(tmp_path)
+    assert found.faults == []
+    assert found.files == list(EYES)
+    assert found.rows == [
+        {"sample": "10_left", "subject": "10", "laterality": "OS", "grade": 0},
+        {"sample": "10_right", "subject": "10", "laterality": "OD", "grade": 2},
+        {"sample": "7_left", "subject": "7", "laterality": "OS", "grade": 4},
+    ]
+    assert found.where[1].endswith("trainLabels.csv: row 3")
+
+
+def test_each_fault_is_named_and_nothing_else_is_lost(tmp_path: Path) -> None:
+    labels = LABELS + "10_left,1\n8_left,1\n7_left,7\n9_left\n6_right,1.5\n"
+    found = kaggle(tmp_path, labels, (*EYES, "test/10_left.jpeg", "train/5_left.jpeg"))
+    assert faults(found) == [
+        ("trainLabels.csv", "row 7", BAD_ROW),
+        ("trainLabels.csv", "row 8", BAD_ROW),
+        ("trainLabels.csv", "row 9", BAD_ROW),
+        ("trainLabels.csv", "row 6", NO_IMAGE),
+        ("10_left.jpeg", "", TWICE),
+        ("5_left.jpeg", "", NO_ROW),
+        ("10_left.jpeg", "row 5", TWICE),
+    ]
+    details = [fault.detail for fault in found.faults]
+    assert details[0] == "level 7 is out of range (0 to 4)"
+    assert details[1] == "1 cells, the header has 2"
+    assert details[2] == "level 1.5 is no whole number"
+    assert details[3] == "no image '8_left'"
+    assert [row["sample"] for row in found.rows] == ["10_left", "10_right", "7_left"]
+
+
+def test_of_two_files_with_one_name_the_first_is_meant(tmp_path: Path) -> None:
+    found = kaggle(tmp_path, files=(*EYES, "a/10_left.jpeg"))
+    assert found.files[0] == "a/10_left.jpeg"
+    assert faults(found) == [("10_left.jpeg", "", TWICE)]
+
+
+def test_the_published_test_set_is_a_split(tmp_path: Path) -> None:
+    content = {name: b"x" for name in EYES}
+    content["trainLabels.csv"] = b"image,level\n10_left,0\n10_right,2\n"
+    content["retinopathy_solution.csv"] = b"image,level,Usage\n7_left,4,Private\n"
+    source = make_source(tmp_path, "kaggle-dr", content, split_column="usage")
+    found = list_photographs(source)
+    assert [row["published"] for row in found.rows] == ["private", "train", "train"]
+
+
+def test_a_table_names_its_own_columns(tmp_path: Path) -> None:
+    content = {
+        "a/1.png": b"1",
+        "b/1.png": b"2",
+        "b/2.png": b"3",
+        "t.csv": b"file,eye,level,patient\na/1.png,right,3,p\nb/1.png,OS,0,p\nb/3.png,OS,0,p\n",
+    }
+    found = list_photographs(make_source(tmp_path, "dr-table", content))
+    assert found.rows == [
+        {"sample": "a/1.png", "subject": "p", "laterality": "OD", "grade": 3},
+        {"sample": "b/1.png", "subject": "p", "laterality": "OS", "grade": 0},
+    ]
+    assert faults(found) == [("t.csv", "row 4", NO_IMAGE), ("2.png", "", NO_ROW)]
+
+
+def test_folders_are_grades_and_names_may_tell_the_patient(tmp_path: Path) -> None:
+    content = {"0/p1_a.jpg": b"1", "No DR/x.jpg": b"2", "Mild_DR/p2_a.jpg": b"3", "notes/z.jpg": b"4"}
+    found = list_photographs(make_source(tmp_path, "dr-class-folders", content))
+    assert [(row["sample"], row["grade"]) for row in found.rows] == [
+        ("0/p1_a.jpg", 0), ("Mild_DR/p2_a.jpg", 1), ("No DR/x.jpg", 0),
+    ]  # fmt: skip
+    named = make_source(tmp_path, "dr-class-folders", content, filename="{subject}_{}.jpg")
+    found = list_photographs(named)
+    assert [row["subject"] for row in found.rows] == ["p1", "p2"]
+    assert faults(found) == [("x.jpg", "", BAD_ROW), ("z.jpg", "", BAD_ROW)]
+
+
+def test_what_is_no_source_of_photographs_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="is not one of dr"):
+        list_photographs(make_source(tmp_path / "a", "eye-crops", {"left/1_2.bmp": b"x"}))
+    with pytest.raises(DataError, match="no photographs found"):
+        list_photographs(make_source(tmp_path / "b", "dr-class-folders", {"notes.txt": b"x"}))
+    with pytest.raises(UsageError, match="--columns"):
+        kaggle(tmp_path / "c", columns={"grade": "level"})
