@@ -11,6 +11,10 @@ import numpy as np
 
 from eyecli.data.arrays import ArraySpec, ArrayWriter
 from eyecli.errors import DataError
+from eyecli.imaging.decode import resize_square
+from eyecli.imaging.enhance import clahe, graham
+from eyecli.imaging.fundus import read_fundus
+from eyecli.imaging.quality import quality
 from eyecli.sources.source import Source
 from eyecli.tasks.dr.photographs import Fault
 
@@ -81,3 +85,56 @@ class Extracted:
 def specs(size: int) -> dict[str, ArraySpec]:
     """Return the arrays of prepared photographs."""
     return {"image": ArraySpec((size, size, 3), "uint8")}
+
+
+def extract(pile: Pile) -> Extracted:
+    """Find the fundus in every photograph of a pile, cut it, and judge what it shows."""
+    writer = ArrayWriter(pile.folder, specs(pile.size))
+    made = Extracted(pile.folder)
+    for one in pile.photographs:
+        path = pile.source.folder / one.file
+        try:
+            content = pile.source.read(one.file)
+            reading = read_fundus(content, f"{path} ({one.where})", pile.size)
+        except DataError as error:
+            detail = error.message.removeprefix(f"{path} ({one.where}): ")
+            made.broken.append(Fault(one.file, one.where, UNREADABLE, detail))
+            continue
+        fundus = reading.fundus
+        judged = quality(reading.crop, fundus)
+        if fundus is None or judged.score < pile.min_quality:
+            reason = NO_FUNDUS if fundus is None else POOR
+            detail = f"{judged.score:.2f}, {', '.join(judged.reasons)}"
+            made.poor.append(Fault(one.file, one.where, reason, detail))
+            if len(made.exhibits) < SHOWN:
+                small = resize_square(reading.crop, THUMBNAIL)
+                made.exhibits.append((f"{reason} {detail}", small))
+            continue
+        made.rows.append(
+            {
+                **one.columns,
+                "width": reading.width,
+                "height": reading.height,
+                "bytes": len(content),
+                "fundus_x": round(fundus.x, 2),
+                "fundus_y": round(fundus.y, 2),
+                "fundus_radius": round(fundus.radius, 2),
+                "cut": " ".join(fundus.cut),
+                "quality": round(judged.score, 4),
+                "reasons": ", ".join(judged.reasons),
+            }
+        )
+        made.files.append(one.file)
+        made.where.append(one.where)
+        writer.append({"image": enhance(reading.crop, pile.enhance)})
+    writer.close()
+    return made
+
+
+def enhance(crop: np.ndarray, how: str) -> np.ndarray:
+    """Change a crop as ``--enhance`` says."""
+    if how == "none":
+        return crop
+    if how == "clahe":
+        return clahe(crop)
+    return graham(crop, fast=how == "graham-fast")

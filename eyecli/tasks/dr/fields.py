@@ -43,7 +43,7 @@ KAGGLE_FIELDS = (
     IMAGE_NAME,
     GRADE,
     Field("usage", "choice", "part of the published test set, of retinopathy_solution.csv",
-          "Private", choices={"public": "public", "private": "private"}),
+          "Private", choices={"public": "public", "private": "private"}, aliases=("Usage",)),
 )  # fmt: skip
 KAGGLE_EXAMPLE = """\
 train/10_left.jpeg

@@ -19,7 +19,7 @@ from eyecli.machine import usable_cores
 from eyecli.processes import in_processes
 from eyecli.progress import track
 from eyecli.sources.source import Source
-from eyecli.tasks.dr.extraction import Extracted, Pile, Photograph, extract, specs
+from eyecli.tasks.dr.extraction import Extracted, Photograph, Pile, extract, specs
 from eyecli.tasks.dr.photographs import Fault, Photographs, list_photographs
 from eyecli.tasks.dr.settings import DrPreprocess
 

@@ -117,7 +117,9 @@ def _kaggle(source: Source) -> Photographs:
         for where, values in _converted(table, fields, source, found.faults):
             stem = str(values[IMAGE_NAME.name])
             if stem not in by_stem:
-                found.faults.append(_fault(table.path, where, NO_IMAGE, f"no image '{stem}'"))
+                found.faults.append(
+                    Fault(table.path, _place(where), NO_IMAGE, f"no image '{stem}'")
+                )
                 continue
             subject, _, side = stem.rpartition("_")
             row = {
@@ -208,8 +210,9 @@ def _converted(
     return converted
 
 
-def _fault(path: str, where: str, reason: str, detail: str) -> Fault:
-    return Fault(path, where.removeprefix(f"{path}: "), reason, detail)
+def _place(where: str) -> str:
+    """Return the row of a place in a table; nothing of a file."""
+    return found[1] if (found := re.search(r": (row \d+)$", where)) else ""
 
 
 def _without_row(
@@ -237,7 +240,7 @@ def _unique(found: Photographs) -> Photographs:
         keys = (("id", row["sample"]), ("file", path))
         first = next((seen[key] for key in keys if key in seen), None)
         if first is not None:
-            kept.faults.append(_fault(path, where, TWICE, f"'{row['sample']}' is in {first} too"))
+            kept.faults.append(Fault(path, _place(where), TWICE, f"as {row['sample']} in {first}"))
             continue
         seen.update(dict.fromkeys(keys, where))
         kept.rows.append(row)

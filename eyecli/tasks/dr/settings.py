@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from eyecli.errors import UsageError, suggest
+from eyecli.errors import UsageError
 from eyecli.settings import setting
-from eyecli.training.settings import TrainSettings
 
 SIZES = (64, 1024)
 LOSSES = {"grade": ("cross-entropy", "mse", "corn")}

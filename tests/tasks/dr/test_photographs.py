@@ -21,7 +21,7 @@ EYES = ("train/10_left.jpeg", "train/10_right.jpeg", "train/7_left.jpeg")
 LABELS = "image,level\n10_left,0\n10_right,2\n7_left,4\n"
 
 
-def kaggle(folder: Path, labels: str = LABELS, files: tuple[str, ...] = EYES, **more: object):  # noqa: ANN201
+def kaggle(folder: Path, labels: str = LABELS, files: tuple[str, ...] = EYES, **more: object):
     content = {name: name.encode() for name in files} | {"trainLabels.csv": labels.encode()}
     return list_photographs(make_source(folder, "kaggle-dr", content, **more))
 
@@ -69,7 +69,7 @@ def test_of_two_files_with_one_name_the_first_is_meant(tmp_path: Path) -> None:
 
 
 def test_the_published_test_set_is_a_split(tmp_path: Path) -> None:
-    content = {name: b"x" for name in EYES}
+    content = dict.fromkeys(EYES, b"x")
     content["trainLabels.csv"] = b"image,level\n10_left,0\n10_right,2\n"
     content["retinopathy_solution.csv"] = b"image,level,Usage\n7_left,4,Private\n"
     source = make_source(tmp_path, "kaggle-dr", content, split_column="usage")
@@ -93,7 +93,12 @@ def test_a_table_names_its_own_columns(tmp_path: Path) -> None:
 
 
 def test_folders_are_grades_and_names_may_tell_the_patient(tmp_path: Path) -> None:
-    content = {"0/p1_a.jpg": b"1", "No DR/x.jpg": b"2", "Mild_DR/p2_a.jpg": b"3", "notes/z.jpg": b"4"}
+    content = {
+        "0/p1_a.jpg": b"1",
+        "No DR/x.jpg": b"2",
+        "Mild_DR/p2_a.jpg": b"3",
+        "notes/z.jpg": b"4",
+    }
     found = list_photographs(make_source(tmp_path, "dr-class-folders", content))
     assert [(row["sample"], row["grade"]) for row in found.rows] == [
         ("0/p1_a.jpg", 0), ("Mild_DR/p2_a.jpg", 1), ("No DR/x.jpg", 0),
