@@ -1,4 +1,4 @@
-"""From a source of fundus photographs to samples: what its names and tables say, then its pixels."""
+"""From a source of fundus photographs to samples: what names and tables say, then the pixels."""
 
 from __future__ import annotations
 
