@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-TRIALS = 300
 ROUNDS = 4
+# A step of less than this part of the radius is the last one.
+SETTLED = 1e-4
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,9 @@ class Circle:
 
 
 def common_circle(
-    points: np.ndarray, tolerance: float, radii: tuple[float, float], weights: np.ndarray
-) -> Circle | None:
+    points: np.ndarray, tolerance: float, radii: tuple[float, float], trials: int,
+    weights: np.ndarray | None = None,
+) -> Circle | None:  # fmt: skip
     """Find the circle near which the most weight lies, by random triples (RANSAC).
 
     Fischler and Bolles, Commun. ACM 24 (1981) 381; then Gauss-Newton steps of the geometric
@@ -40,8 +42,10 @@ def common_circle(
         How far from the circle a point may lie, in radii.
     radii
         Least and largest radius in pixels.
+    trials
+        How many triples: 50 where most points lie on the circle, 1000 where a third does.
     weights
-        (n,), what each point counts.
+        (n,), what each point counts; all the same without.
 
     Returns
     -------
@@ -50,22 +54,29 @@ def common_circle(
     """
     if len(points) < 3:
         return None
-    triples = np.random.default_rng(0).integers(len(points), size=(TRIALS, 3))
+    triples = np.random.default_rng(0).integers(len(points), size=(trials, 3))
     x, y, radius = _circumcircles(points[triples])
     fits = np.isfinite(radius) & (radius >= radii[0]) & (radius <= radii[1])
     if not fits.any():
         return None
     x, y, radius = x[fits], y[fits], radius[fits]
-    reach = np.hypot(points[:, 0] - x[:, None], points[:, 1] - y[:, None])
-    near = np.abs(reach - radius[:, None]) < tolerance * radius[:, None]
-    best = int((near @ weights).argmax())
+    # |p - c|^2 - r^2 as one product of matrices; to first order, 2 r times the distance.
+    column, row = points.T
+    terms = np.column_stack([x, y, x**2 + y**2 - radius**2])
+    excess = terms @ np.stack([-2 * column, -2 * row, np.ones(len(points))])
+    near = np.abs(excess + (column**2 + row**2)) < 2 * tolerance * (radius**2)[:, None]
+    counts = near.sum(axis=1) if weights is None else near @ weights
+    best = int(counts.argmax())
     circle = Circle(float(x[best]), float(y[best]), float(radius[best]))
     for _ in range(ROUNDS):
         close = np.abs(circle.distances(points)) < tolerance
         better = _improved(circle, points[close])
         if better is None or not radii[0] <= better.radius <= radii[1]:
             break
+        step = abs(better.x - circle.x) + abs(better.y - circle.y)
         circle = better
+        if step < SETTLED * circle.radius:
+            break
     return circle
 
 
@@ -90,13 +101,17 @@ def _circumcircles(triples: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndar
 
 def _improved(circle: Circle, points: np.ndarray) -> Circle | None:
     """One Gauss-Newton step of the sum of squared distances to the circle."""
+    import cv2
+
     if len(points) < 3:
         return None
     x, y = points[:, 0] - circle.x, points[:, 1] - circle.y
     reach = np.maximum(np.hypot(x, y), 1e-9)
     slope = np.column_stack([x / reach, y / reach, np.ones(len(points))])
-    normal = slope.T @ slope
-    if np.linalg.cond(normal) > 1e8:
+    # NumPy's solver takes as long as all the rest.
+    regular, step = cv2.solve(slope.T @ slope, slope.T @ (reach - circle.radius),
+                              flags=cv2.DECOMP_CHOLESKY)  # fmt: skip
+    if not regular:
         return None
-    dx, dy, grown = np.linalg.solve(normal, slope.T @ (reach - circle.radius))
-    return Circle(float(circle.x + dx), float(circle.y + dy), float(circle.radius + grown))
+    dx, dy, grown = (float(part) for part in step[:, 0])
+    return Circle(circle.x + dx, circle.y + dy, circle.radius + grown)

@@ -140,6 +140,9 @@ def crop_fundus(
         min(max(left + side - width, 0), side),
         cv2.BORDER_CONSTANT,
     )
+    if side >= 2 * size:
+        # Halving is many times faster than any other averaging, and leaves less to be done.
+        part = cv2.resize(part, (side // 2, side // 2), interpolation=cv2.INTER_AREA)
     method = cv2.INTER_AREA if side > size else cv2.INTER_LINEAR
     crop = np.asarray(cv2.resize(part, (size, size), interpolation=method))
     if only_circle:
@@ -176,9 +179,7 @@ def decode_factor(width: float, height: float, size: int) -> Factor:
     return max((f for f in FACTORS if min(width, height) >= least * f), default=1)
 
 
-def read_fundus(
-    content: bytes, name: str, size: int, only_circle: bool = False
-) -> FundusReading:
+def read_fundus(content: bytes, name: str, size: int, only_circle: bool = False) -> FundusReading:
     """Decode a fundus photograph as coarsely as a crop allows, find the fundus and cut it.
 
     Parameters
@@ -222,9 +223,9 @@ def read_fundus(
 
 
 def _square(fundus: Fundus) -> tuple[int, int, int]:
-    """Left, top and side in whole pixels."""
-    side = max(1, round(2 * fundus.radius))
-    return round(fundus.x - side / 2), round(fundus.y - side / 2), side
+    """Left, top and side in whole pixels; the side is even, so that it can be halved."""
+    half = max(1, round(fundus.radius))
+    return round(fundus.x) - half, round(fundus.y) - half, 2 * half
 
 
 def _frame(width: int, height: int) -> Fundus:

@@ -21,7 +21,7 @@ STRAIGHT = 0.3
 # Radii that are looked for, as parts of the shorter and the longer side.
 RADII = (0.1, 1.0)
 # Rays, and samples along each, with which a circle is measured: this far to each side, in radii.
-RAYS, STEPS, REACH = 360, 25, 0.06
+RAYS, STEPS, REACH = 240, 21, 0.06
 # Outside, a border is darker than this part of inside.
 FALL = 0.75
 # Of the rays that are bright inside, and of all, so many must cross a border near the circle.
@@ -67,7 +67,7 @@ def by_threshold(pixels: np.ndarray) -> Border | None:
     points = _round_part(max(outlines, key=cv2.contourArea)[:, 0].astype(float), bright.shape)
     # An outline is whole pixels of the grid.
     tolerance = 0.01 + 2 / max(bright.shape)
-    circle = common_circle(points, tolerance, _radii(bright), np.ones(len(points)))
+    circle = common_circle(points, tolerance, _radii(bright), 200)
     if circle is None or (np.abs(circle.distances(points)) < tolerance).mean() < OUTLINE:
         return None
     # The outline runs through the last bright pixels, and the next are dark.
@@ -101,16 +101,14 @@ def by_gradient(pixels: np.ndarray) -> Border | None:
     middle = ((small.shape[1] - 1) / 2, (small.shape[0] - 1) / 2)
     found = [_falls(logs, *centre) for centre in (mass, middle)]
     points, weights = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    circle = common_circle(points, 0.015, _radii(bright), weights)
+    circle = common_circle(points, 0.015, _radii(bright), 1000, weights)
     if circle is None:
         return None
     x, y = (circle.x + 0.5) * width / small.shape[1], (circle.y + 0.5) * height / small.shape[0]
     return refined(pixels, Circle(x, y, circle.radius * scale), 2.0 * scale)
 
 
-def refined(
-    pixels: np.ndarray, circle: Circle, unsure: float, again: bool = True
-) -> Border | None:
+def refined(pixels: np.ndarray, circle: Circle, unsure: float, again: bool = True) -> Border | None:
     """Move a circle to where brightness is half-way between inside and outside; None if nowhere.
 
     Parameters
@@ -141,8 +139,8 @@ def refined(
     seen = cv2.remap(pixels, places[..., 0], places[..., 1], cv2.INTER_LINEAR,
                      borderMode=cv2.BORDER_REPLICATE)  # fmt: skip
     levels = cv2.blur(_brightest(seen).astype(np.float32), (3, 3))
-    inside = np.median(levels[:, : STEPS // 3], axis=1)
-    outside = np.median(levels[:, -(STEPS // 3) :], axis=1)
+    inside = levels[:, : STEPS // 3].mean(axis=1)
+    outside = levels[:, -(STEPS // 3) :].mean(axis=1)
     crosses = (outside < FALL * inside) & (inside - outside > CONTRAST / 2)
     dark = float(outside.min())
     lit = inside > dark + max(LEVEL * (np.percentile(inside, 90) - dark), CONTRAST / 2)
@@ -151,7 +149,7 @@ def refined(
     )
     tolerance = 0.01 + 0.5 / circle.radius
     bounds = (circle.radius * (1 - reach), circle.radius * (1 + reach))
-    better = common_circle(points, tolerance, bounds, np.ones(len(points)))
+    better = common_circle(points, tolerance, bounds, 50)
     if better is None:
         return None
     moved = np.hypot(better.x - circle.x, better.y - circle.y) + abs(better.radius - circle.radius)

@@ -19,7 +19,7 @@ FACTORS: tuple[Factor, ...] = (1, 2, 4, 8)
 # 300 MB of RGB. The largest fundus cameras have 50 million pixels; a few kilobytes of PNG can
 # say, and become, billions.
 MOST_PIXELS = 100_000_000
-END_OF_IMAGE = b"\xff\xd9"
+START_OF_SCAN, END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
 # What a JPEG decoder fills in for blocks that are missing, and how many pixels of the original
 # the smallest unit that can be missing has.
 MISSING, UNIT = 128, 8
@@ -96,11 +96,17 @@ def _accepted(content: bytes, name: str) -> Header:
             f"{MOST_PIXELS // 10**6} million",
             "drop it, or save it smaller",
         )
-    # Markers cannot occur within a scan, so that one after the last scan's beginning is the end.
-    scan = content.rfind(b"\xff\xda")
-    if header.kind == "jpeg" and content.find(END_OF_IMAGE, max(scan, 0)) < 0:
+    if header.kind == "jpeg" and not _ends(content):
         raise DataError(f"{name}: breaks off before the end of the picture", DAMAGED)
     return header
+
+
+def _ends(content: bytes) -> bool:
+    """Whether a JPEG has its end: last, or before what a camera has put behind it."""
+    # Markers cannot occur within a scan, so that one after the last scan's beginning is the end.
+    return content.endswith(END_OF_IMAGE) or (
+        content.find(END_OF_IMAGE, max(content.rfind(START_OF_SCAN), 0)) >= 0
+    )
 
 
 def _decoded_jpeg(content: bytes, name: str, factor: Factor) -> np.ndarray:
@@ -112,14 +118,14 @@ def _decoded_jpeg(content: bytes, name: str, factor: Factor) -> np.ndarray:
         4: cv2.IMREAD_REDUCED_COLOR_4,
         8: cv2.IMREAD_REDUCED_COLOR_8,
     }[factor]
-    bgr = _read(content, name, flags | cv2.IMREAD_IGNORE_ORIENTATION)
+    rgb = _read(content, name, flags | cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
     # Broken off, and an end put behind it: the rest is grey. Normalised pictures are grey all
     # around, so that the top is looked at too.
     unit = 2 * UNIT // factor
-    low, high = bgr[-unit // 2 :, -unit // 2 :], bgr[: unit // 2, -unit // 2 :]
+    low, high = rgb[-unit // 2 :, -unit // 2 :], rgb[: unit // 2, -unit // 2 :]
     if (low == MISSING).all() and not (high == MISSING).all():
         raise DataError(f"{name}: the lower part of the picture is missing", DAMAGED)
-    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=bgr))
+    return rgb
 
 
 def _decoded(content: bytes, name: str, header: Header) -> np.ndarray:
