@@ -12,6 +12,8 @@ from eyecli.imaging.circle import Circle, common_circle, widest_gap
 COARSE, FINE = 160, 256
 # Darker by less than so many levels, nothing is told from noise.
 CONTRAST = 6
+# Of the levels of a picture, the percentile that a fundus reaches and writing does not.
+LIGHT = 98
 # Brighter than the background by this part of the way to bright places is picture.
 LEVEL = 0.12
 # So many of the points of an outline must lie near one circle.
@@ -59,7 +61,7 @@ def by_threshold(pixels: np.ndarray) -> Border | None:
     step = max(1, -(-max(pixels.shape[:2]) // COARSE))
     first = step // 2
     bright = cv2.blur(_brightest(pixels[first::step, first::step]), (3, 3))
-    low, high = float(bright.min()), float(np.percentile(bright, 95))
+    low, high = float(bright.min()), float(np.percentile(bright, LIGHT))
     if high - low < CONTRAST:
         return None
     mask = (bright > low + max(LEVEL * (high - low), CONTRAST / 2)).astype(np.uint8)
@@ -92,7 +94,7 @@ def by_gradient(pixels: np.ndarray) -> Border | None:
     small = cv2.resize(pixels, (max(1, round(width / scale)), max(1, round(height / scale))),
                        interpolation=cv2.INTER_AREA)  # fmt: skip
     bright = _brightest(small).astype(np.float32)
-    if np.percentile(bright, 95) - bright.min() < CONTRAST:
+    if np.percentile(bright, LIGHT) - bright.min() < CONTRAST:
         return None
     logs = np.log(cv2.GaussianBlur(bright, (0, 0), 1.0) + NOISE)
     rows, columns = np.indices(bright.shape)
@@ -136,8 +138,7 @@ def refined(pixels: np.ndarray, circle: Circle, unsure: float, again: bool = Tru
         return None
     radii = circle.radius * np.linspace(1 - reach, 1 + reach, STEPS)
     places = (centre + ways[:, None] * radii[:, None] - 0.5).astype(np.float32)
-    seen = cv2.remap(pixels, places[..., 0], places[..., 1], cv2.INTER_LINEAR,
-                     borderMode=cv2.BORDER_REPLICATE)  # fmt: skip
+    seen = cv2.remap(pixels, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     levels = cv2.blur(_brightest(seen).astype(np.float32), (3, 3))
     inside = levels[:, : STEPS // 3].mean(axis=1)
     outside = levels[:, -(STEPS // 3) :].mean(axis=1)
@@ -207,8 +208,8 @@ def _falls(logs: np.ndarray, x: float, y: float) -> tuple[np.ndarray, np.ndarray
     ways = np.column_stack([np.cos(angles), np.sin(angles)])
     radii = np.arange(1, int(np.hypot(height, width)))
     places = np.array([x, y]) + ways[:, None] * radii[:, None]
-    levels = cv2.remap(logs.astype(np.float32), *places.astype(np.float32).transpose(2, 0, 1),
-                       cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # fmt: skip
+    levels = cv2.remap(logs, places.astype(np.float32), None, cv2.INTER_LINEAR,
+                       borderMode=cv2.BORDER_REPLICATE)  # fmt: skip
     kernel = np.repeat([1.0, 0.0, -1.0], [ACROSS, 1, ACROSS]) / ACROSS
     steep = cv2.filter2D(levels, -1, kernel[None], borderType=cv2.BORDER_REPLICATE)
     steep[~((places >= 1) & (places < (width - 2, height - 2))).all(axis=2)] = 0

@@ -43,6 +43,8 @@ class Scene:
         Rows at the top and at the bottom that are black whatever is there, as part of the height.
     soft
         Blur of the border, in pixels.
+    haze
+        Level that stray light reaches around the retina, on the side of `slope_deg`.
     """
 
     width: int
@@ -62,6 +64,7 @@ class Scene:
     turned_deg: float = 0.0
     bands: float = 0.0
     soft: float = 0.7
+    haze: float = 0.0
     seed: int = 0
 
 
@@ -72,8 +75,9 @@ def photograph(scene: Scene) -> np.ndarray:
     u, v = (columns - scene.x) / scene.radius, (rows - scene.y) / scene.radius
     reach = np.hypot(u, v)
     matrix = cv2.getRotationMatrix2D((0, 0), scene.turned_deg, 1.0)[:, :2]
-    places = np.stack([u, v], axis=-1) @ matrix.T * TEXTURE_RADIUS + TEXTURE_CENTRE
-    skin = cv2.remap(_texture(scene.radius), *places.astype(np.float32).transpose(2, 0, 1),
+    halvings = max(0, int(np.log2(TEXTURE_RADIUS / scene.radius)))
+    places = (np.stack([u, v], axis=-1) @ matrix.T * TEXTURE_RADIUS + TEXTURE_CENTRE) / 2**halvings
+    skin = cv2.remap(_texture(halvings), places.astype(np.float32), None,
                      cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT).astype(float)  # fmt: skip
     angle = np.deg2rad(scene.slope_deg)
     across = np.clip((u * np.cos(angle) + v * np.sin(angle) + 1) / 2, 0, 1)
@@ -82,7 +86,8 @@ def photograph(scene: Scene) -> np.ndarray:
     inside *= 1 - _notch(scene, u, v)
     if scene.notch < 0:
         inside = np.maximum(inside, _notch(scene, u, v))
-    level = scene.background + (skin - scene.background) * inside[..., None]
+    around = scene.background + scene.haze * across
+    level = around[..., None] + (skin - around[..., None]) * inside[..., None]
     if scene.bands:
         cut = round(scene.bands * scene.height)
         level[:cut] = level[scene.height - cut :] = scene.background
@@ -91,13 +96,14 @@ def photograph(scene: Scene) -> np.ndarray:
         at = (int(0.01 * scene.width), int(0.06 * scene.height))
         cv2.putText(level, scene.text, at, cv2.FONT_HERSHEY_SIMPLEX, size, (230.0,) * 3,
                     max(1, round(2 * size)))  # fmt: skip
-    level += rng.normal(0, scene.noise, level.shape)
+    level += scene.noise * rng.standard_normal(level.shape, np.float32)
     return np.clip(np.rint(level), 0, 255).astype(np.uint8)
 
 
 def overlap(scene: Scene, x: float, y: float, radius: float) -> float:
     """Intersection over union of a circle with the true one, within the picture."""
-    rows, columns = np.mgrid[: scene.height : 0.5, : scene.width : 0.5] + 0.25
+    step = scene.radius / 150
+    rows, columns = np.mgrid[step / 2 : scene.height : step, step / 2 : scene.width : step]
     true = np.hypot(columns - scene.x, rows - scene.y) < scene.radius
     given = np.hypot(columns - x, rows - y) < radius
     return float((true & given).sum() / (true | given).sum())
@@ -115,14 +121,10 @@ def _notch(scene: Scene, u: np.ndarray, v: np.ndarray) -> np.ndarray:
 
 
 @functools.cache
-def _skin() -> np.ndarray:
+def _texture(halvings: int) -> np.ndarray:
+    """The retina, smaller: what a small circle cannot show would flicker."""
     from skimage import data
 
-    return np.asarray(data.retina())
-
-
-@functools.lru_cache(maxsize=8)
-def _texture(radius: float) -> np.ndarray:
-    """The retina without what a circle of this radius cannot show."""
-    blur = 0.5 * TEXTURE_RADIUS / radius
-    return cv2.GaussianBlur(_skin(), (0, 0), blur) if blur > 0.7 else _skin()
+    skin = np.asarray(data.retina())
+    part = 2**-halvings
+    return cv2.resize(skin, None, fx=part, fy=part, interpolation=cv2.INTER_AREA)
