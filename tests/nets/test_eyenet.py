@@ -41,5 +41,5 @@ def test_it_ends_in_logits_of_sigmoid_units() -> None:
 
 def test_smaller_pictures_than_the_kernels_leave_nothing() -> None:
     assert eyenet.build(eyenet.LEAST).get_layer("pool").output.shape[1:] == (1, 1, 32)
-    with pytest.raises(ValueError, match="size of -?0|negative"):
+    with pytest.raises(ValueError, match=r"size of -?0|negative"):
         eyenet.build(eyenet.LEAST - 1)
