@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 
 from eyecli.coreml.graph import every_layer, fresh_inputs, functional, like, named, walk
+from eyecli.nets.windows import KERNEL_HEIGHT, KERNEL_WIDTH, pooling_steps
 
-# Kernels beyond these leave the Neural Engine, see research/gaze-and-ane.md 4.2, C02 and P03.
-KERNEL_HEIGHT, KERNEL_WIDTH = 29, 13
 SOFT_RECTIFIERS = ("silu", "swish", "hard_silu", "hard_swish")
 GATES = ("sigmoid", "hard_sigmoid")
 POINTWISE = ("Activation", "Dropout", "ELU", "GaussianDropout", "GaussianNoise", "Identity",
@@ -252,28 +251,6 @@ def _dense(work: _Work, node: Any, views: Sequence[_View]) -> _View | None:
     weights = [kernel.reshape(height, width, channels, -1), *bias]
     result = _use(work, (id(layer), height, width), make, weights, x)
     return _View(result, (0, 1, 2), tuple(node.outputs[0].shape[1:]))
-
-
-def pooling_steps(height: int, width: int) -> list[tuple[int, int]] | None:
-    """Split a map into windows that the Neural Engine takes, whose means' mean is the map's.
-
-    Parameters
-    ----------
-    height, width
-        Of the map.
-
-    Returns
-    -------
-    list of tuple of int, or None
-        Kernels (rows, columns), at most two, whose products are the map; None if there are none.
-    """
-    if max(height, width) <= KERNEL_WIDTH:
-        return [(height, width)]
-    for k in range(KERNEL_WIDTH, 1, -1):
-        rest = (height // k, width // k)
-        if height % k == 0 == width % k and max(rest) <= KERNEL_WIDTH:
-            return [(k, k), rest]
-    return None
 
 
 def _global_average(work: _Work, node: Any, views: Sequence[_View]) -> _View | None:

@@ -15,7 +15,8 @@ from eyecli.ane.check import check
 from eyecli.coreml.contract import Contract, Input
 from eyecli.coreml.convert import convert
 from eyecli.coreml.graph import apply, functional, named
-from eyecli.coreml.rewrite import pooling_steps, rewrite
+from eyecli.coreml.rewrite import rewrite
+from eyecli.nets.windows import pooling_steps
 
 UNWANTED = {"matmul", "linear", "reduce_mean", "reshape", "transpose", "squeeze", "expand_dims"}
 
