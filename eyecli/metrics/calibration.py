@@ -103,7 +103,7 @@ def bins_of(confidence: np.ndarray, bins: int = BINS) -> np.ndarray:
     """
     ordered = np.sort(np.asarray(confidence, float))
     edges = ordered[(np.arange(1, bins) * len(ordered)) // bins]
-    placed = np.searchsorted(np.unique(edges), confidence, side="right")
+    placed = np.searchsorted(edges, confidence, side="right")
     return np.unique(placed, return_inverse=True)[1]
 
 

@@ -107,6 +107,7 @@ def test_bins_without_ties_hold_equal_shares() -> None:
     expected = [len(part) for part in np.array_split(np.arange(47), 15)]
     found = np.bincount(bins_of(confidence))
     assert sorted(found) == sorted(expected)
+    assert bins_of(np.arange(6) / 6, 3).tolist() == [0, 0, 1, 1, 2, 2]
 
 
 def test_the_error_of_a_perfect_model_is_bias_and_the_debiased_form_removes_it() -> None:
