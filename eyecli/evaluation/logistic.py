@@ -40,7 +40,12 @@ class Logistic:
 
 
 def fit_logistic(
-    x: np.ndarray, yes: np.ndarray, groups: Sequence[str] | np.ndarray, seed: int = 0
+    x: np.ndarray,
+    yes: np.ndarray,
+    groups: Sequence[str] | np.ndarray,
+    seed: int = 0,
+    *,
+    blocks: Sequence[int] = (),
 ) -> Logistic:
     """Fit L2-penalised logistic regressions and choose their penalties.
 
@@ -58,6 +63,9 @@ def fit_logistic(
         (n,) group of every sample.
     seed
         Seed of the draw of the folds.
+    blocks
+        How many features in turn belong together: each block weighs the same, however many they
+        are; all are one block by default.
 
     Raises
     ------
@@ -67,7 +75,9 @@ def fit_logistic(
     x, yes = np.asarray(x, np.float64), np.asarray(yes, bool)
     fold = _folds(groups, seed)
     mean, std = x.mean(axis=0), x.std(axis=0)
-    std = np.where(std > 1e-8 * (1 + np.abs(mean)), std, np.inf) * np.sqrt(x.shape[1])
+    sizes = np.array(blocks or [x.shape[1]])
+    weight_of = np.repeat(np.sqrt(sizes * len(sizes)), sizes)
+    std = np.where(std > 1e-8 * (1 + np.abs(mean)), std, np.inf) * weight_of
     scores, axes = _principal((x - mean) / std)
     chosen = _evenly(len(x), MOST)
     tried = np.stack([

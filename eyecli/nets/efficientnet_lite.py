@@ -146,6 +146,16 @@ def _blocks(variant: str, stages: int) -> list[tuple[int, int, int, int]]:
     return found
 
 
+def stage_maps(variant: str) -> tuple[str, ...]:
+    """Return the layers that end a stage, widened and rectified, from an eighth of the side on.
+
+    They are where the first block after each of the stages 3 to 6 has widened its map, and the
+    last map of all.
+    """
+    first = [len(_blocks(variant, stages)) for stages in range(3, len(STAGES))]
+    return (*(f"block{number}_expand_relu" for number in first), "head_relu")
+
+
 def _rounded(filters: float) -> int:
     """Round to a multiple of 8, not down by more than a tenth."""
     near = max(8, int(filters + 4) // 8 * 8)

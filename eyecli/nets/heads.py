@@ -48,7 +48,7 @@ def classifier(
     )
 
 
-def pooled(x: keras.KerasTensor, pooling: Pooling) -> keras.KerasTensor:
+def pooled(x: keras.KerasTensor, pooling: Pooling, prefix: str = "") -> keras.KerasTensor:
     """Reduce a map to one pixel.
 
     Parameters
@@ -57,6 +57,8 @@ def pooled(x: keras.KerasTensor, pooling: Pooling) -> keras.KerasTensor:
         (n, rows, columns, channels).
     pooling
         As for `classifier`.
+    prefix
+        Of the names of layers.
 
     Returns
     -------
@@ -64,33 +66,33 @@ def pooled(x: keras.KerasTensor, pooling: Pooling) -> keras.KerasTensor:
         (n, 1, 1, channels), with ``avgmax`` (n, 1, 1, 2 channels), means first; a map of one
         pixel as it is.
     """
-    mean = _mean(x)
+    mean = _mean(x, prefix)
     if pooling == "avg" or max(x.shape[1:3]) == 1:
         return mean
-    return layers.Concatenate(name="pooled")([mean, _maximum(x)])
+    return layers.Concatenate(name=f"{prefix}pooled")([mean, _maximum(x, prefix)])
 
 
-def _mean(x: keras.KerasTensor) -> keras.KerasTensor:
+def _mean(x: keras.KerasTensor, prefix: str) -> keras.KerasTensor:
     steps = pooling_steps(*x.shape[1:3])
     if steps is None:
         # A side that is no product of two windows: exact all the same, on another unit.
-        return layers.GlobalAveragePooling2D(keepdims=True, name="mean")(x)
+        return layers.GlobalAveragePooling2D(keepdims=True, name=f"{prefix}mean")(x)
     for number, window in enumerate(steps, 1):
         if prod(window) > 1:
             # Never trained: it is a mean.
             step = layers.DepthwiseConv2D(
                 window, 1 if number == len(steps) else window[0], use_bias=False,
-                trainable=False, name=f"mean{number}",
+                trainable=False, name=f"{prefix}mean{number}",
             )  # fmt: skip
             x, channels = step(x), x.shape[-1]
             step.set_weights([np.full((*window, channels, 1), 1 / prod(window), np.float32)])
     return x
 
 
-def _maximum(x: keras.KerasTensor) -> keras.KerasTensor:
+def _maximum(x: keras.KerasTensor, prefix: str) -> keras.KerasTensor:
     number = 0
     while max(x.shape[1:3]) > 1:
         number += 1
         # Pools leave padding out of a maximum.
-        x = layers.MaxPooling2D(2, padding="same", name=f"maximum{number}")(x)
+        x = layers.MaxPooling2D(2, padding="same", name=f"{prefix}maximum{number}")(x)
     return x

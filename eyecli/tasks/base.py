@@ -11,7 +11,7 @@ from eyecli.data.fields import Layout
 from eyecli.data.raw import RawReader
 from eyecli.training.settings import TrainSettings
 
-NAMES = ("gaze",)
+NAMES = ("gaze", "dr")
 # Tasks whose raw data are known by their layouts; those that are not in NAMES have no more yet.
 RAW = ("gaze", "dr", "oct", "icp", "scanpath")
 

@@ -40,6 +40,11 @@ class Learner:
         Scales one training sample, with random changes.
     facts
         What was fitted on the train part and inference must know; kept with the model.
+    closed
+        Whether nothing is trained step by step: `finish` fits what there is, on the outputs of a
+        network that stays as it started.
+    train
+        Rows that it is trained on, where `finish` must tell them from validation rows.
     start
         Fills the network from a file of pretrained weights and returns the facts of that for the
         manifest; None where the network takes none.
@@ -53,6 +58,8 @@ class Learner:
     augment: Augment
     facts: dict[str, Any] = field(default_factory=dict)
     start: Callable[[Path], dict[str, Any]] | None = None
+    closed: bool = False
+    train: np.ndarray | None = None
 
 
 def fit(

@@ -17,6 +17,7 @@ from eyecli.errors import UsageError
 from eyecli.progress import Beat
 from eyecli.training import checkpoint
 from eyecli.training.backend import load_keras, make_deterministic
+from eyecli.training.features import CACHE, kept_outputs
 from eyecli.training.folds import fold_work, in_workspace, run_folder, train_command
 from eyecli.training.interrupt import interruptible
 from eyecli.training.model import fold_folder
@@ -120,6 +121,7 @@ def train_fold(job: Job, partition: int, force: bool) -> Outcome:
             facts = _fit_fold(
                 job.trainer(), open_prepared(job.prepared), plan, partition, job.settings,
                 _weights_file(job), fold_folder(folder, partition), runs, label, beat, run.key,
+                job.root / CACHE,
             )  # fmt: skip
             return Built(summary={**facts, "command": job.command})
 
@@ -145,6 +147,7 @@ def _fit_fold(
     label: str,
     beat: Callable[[Beat], None],
     identity: str,
+    cache: Path,
 ) -> dict[str, Any]:
     from eyecli.training.fit import fit, predict
     from eyecli.training.model import save_fold
@@ -161,10 +164,15 @@ def _fit_fold(
         if learner.start is None:
             raise UsageError(f"--weights: {label} has no backbone that takes weights")
         warm = {"pretrained": learner.start(weights)}
-    history = fit(learner, prepared.arrays, train_rows, val_rows, settings, runs, label, beat,
-                  identity)  # fmt: skip
+    if learner.closed:
+        history: list[Any] = []
+    else:
+        history = fit(learner, prepared.arrays, train_rows, val_rows, settings, runs, label, beat,
+                      identity)  # fmt: skip
 
     def run(rows: np.ndarray) -> Outputs:
+        if learner.closed:
+            return kept_outputs(cache, learner, prepared, rows)
         return predict(learner.model, prepared.arrays, learner.names, rows, learner.scale)
 
     rows = np.flatnonzero(part != "test")

@@ -84,7 +84,7 @@ class Extracted:
 
 def specs(size: int) -> dict[str, ArraySpec]:
     """Return the arrays of prepared photographs."""
-    return {"image": ArraySpec((size, size, 3), "uint8")}
+    return {"pixels": ArraySpec((size, size, 3), "uint8")}
 
 
 def extract(pile: Pile) -> Extracted:
@@ -126,7 +126,7 @@ def extract(pile: Pile) -> Extracted:
         )
         made.files.append(one.file)
         made.where.append(one.where)
-        writer.append({"image": enhance(reading.crop, pile.enhance)})
+        writer.append({"pixels": enhance(reading.crop, pile.enhance)})
     writer.close()
     return made
 

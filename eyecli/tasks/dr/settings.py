@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from eyecli.errors import UsageError
 from eyecli.settings import setting
+from eyecli.training.settings import TrainSettings
 
 SIZES = (64, 1024)
-LOSSES = {"grade": ("cross-entropy", "mse", "corn")}
+# Backbones whose pretrained weights have their own names, or none.
+WEIGHTS = {
+    "eyenet": "", "efficientnet-lite0": "efficientnet-lite0",
+    "efficientnet-lite1": "efficientnet-lite1", "efficientnet-lite2": "efficientnet-lite2",
+    "efficientnetb0": "efficientnetb0-notop", "efficientnetb1": "efficientnetb1-notop",
+    "efficientnetb2": "efficientnetb2-notop", "efficientnetb3": "efficientnetb3-notop",
+    "resnet50": "resnet50-notop", "densenet121": "densenet121-notop",
+    "xception": "xception-notop", "mobilenetv2": "mobilenetv2-notop",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -43,3 +53,81 @@ class DrPreprocess:
             raise UsageError(f"--min-quality {self.min_quality:g} is out of range", "use 0 to 1")
         if self.processes < 0:
             raise UsageError(f"--processes {self.processes} is below 0", "use 0 for one a core")
+
+
+@dataclass(frozen=True)
+class DrTrain(TrainSettings):
+    """Settings of ``train dr``."""
+
+    epochs: int = setting(30, "Passes over the train part; none with a frozen backbone.")
+    batch_size: int = setting(16, "Samples a step.")
+    learning_rate: float = setting(3e-4, "Peak rate of Adam.")
+    pretrained: bool = setting(
+        True, "Start from the backbone's usual weights, which `fetch weights` brought before."
+    )
+    trainable: Literal["all", "head"] = setting(
+        "head",
+        "With pretrained weights: fit logistic regression on the features of the frozen backbone, "
+        "in one go, or train all layers.",
+    )
+    target: Literal["grade", "referable", "any-dr"] = setting(
+        "grade", "What to predict: the grade 0 to 4, grade 2 or more, or grade 1 or more."
+    )
+    backbone: Literal[
+        "eyenet", "efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2",
+        "efficientnetb0", "efficientnetb1", "efficientnetb2", "efficientnetb3",
+        "resnet50", "densenet121", "xception", "mobilenetv2",
+    ] = setting("efficientnet-lite0", "Layers that see the photographs.")  # fmt: skip
+    pooling: Literal["avg", "avgmax"] = setting(
+        "avgmax", "How maps become features: their mean, or mean and maximum."
+    )
+    dropout: float = setting(0.0, "Share of the features that is dropped in training.")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.dropout < 1:
+            raise UsageError(f"--dropout {self.dropout:g} is out of range", "use 0 to below 1")
+
+    @property
+    def default_weights(self) -> str:
+        """Name of the weights that ``--pretrained`` means.
+
+        Raises
+        ------
+        UsageError
+            If the backbone has none.
+        """
+        if not WEIGHTS[self.backbone]:
+            raise UsageError(
+                f"--backbone {self.backbone} has no pretrained weights",
+                "train it from the start: --no-pretrained --trainable all",
+            )
+        return WEIGHTS[self.backbone]
+
+    @property
+    def start(self) -> str | None:
+        """Name of the weights that the training starts from, or None; ``--weights none`` as well.
+
+        Raises
+        ------
+        UsageError
+            If the backbone takes none, or settings do not go together.
+        """
+        if self.weights == "none" or (not self.pretrained and not self.weights):
+            if self.trainable == "head":
+                raise UsageError(
+                    "--trainable head without pretrained weights", "add --trainable all"
+                )
+            return None
+        return self.weights or self.default_weights
+
+    @property
+    def closed(self) -> bool:
+        """Whether only the last layer is fitted, in one go."""
+        return self.trainable == "head"
+
+
+def check_train(settings: DrTrain, setup: Mapping[str, Any]) -> None:
+    """Raise `UsageError` if the prepared data cannot be trained on with these settings."""
+    if settings.backbone == "eyenet" and setup["size"] % 8:
+        raise UsageError("--backbone eyenet takes sides that are multiples of 8")

@@ -1,0 +1,30 @@
+"""What the dr task says of itself in cards and reports."""
+
+from __future__ import annotations
+
+from eyecli.evaluation.study import About
+
+ABOUT = About(
+    use="The model grades diabetic retinopathy in colour fundus photographs on the international "
+    "scale (Wilkinson et al. 2003), for research on screening.",
+    inputs="Square RGB photographs, 0 to 255, cut around the circle of the fundus as `preprocess "
+    "dr` does.",
+    outputs="A logit for each boundary between grades (is the grade at least 1, 2, 3, 4?), from "
+    "which probabilities of the grades follow, and an embedding of pooled features.",
+    network="The network is an image backbone whose feature maps of several scales are averaged "
+    "and maximised over the picture, and one linear layer.",
+    training="With the setting `trainable head` the backbone stays as pretrained, and the linear "
+    "layer is fitted by L2-penalised logistic regression, one for each boundary, with penalties "
+    "chosen by cross-validation over the groups of the training and validation rows.",
+    outcome="classification",
+    truth="The truth is the grade that the data come with: the opinion of one or more readers of "
+    "the photograph, not of an examination.",
+    metrics="Agreement is Cohen's kappa with quadratic weights; discrimination is the area under "
+    "the ROC curve.",
+    limits=(
+        "Cameras, clinics and people other than those of the data are not covered until an "
+        "external validation says so.",
+        "Photographs that show too little are left out, not graded.",
+        "Other eye diseases are not looked for.",
+    ),
+)

@@ -1,0 +1,185 @@
+"""From a network's logits to probabilities of grades, and to decisions that a fold has settled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from eyecli.metrics.agreement import confusion, quadratic_weighted_kappa
+from eyecli.metrics.operating import threshold_at
+
+GRADES = 5
+REFERABLE = 2
+# What is asked of the operating points for referable retinopathy, on rows with known grades.
+WANTED = 0.9
+Target = Literal["grade", "referable", "any-dr"]
+# The grade from which each binary target counts.
+FROM = {"referable": REFERABLE, "any-dr": 1}
+STEPS = 25
+
+
+def boundaries(target: Target) -> list[int]:
+    """Return the grades that a model tells from those below them."""
+    return list(range(1, GRADES)) if target == "grade" else [FROM[target]]
+
+
+def at_least(grades: np.ndarray, target: Target) -> np.ndarray:
+    """Return (n, b) bool: is the grade at least each of the boundaries?"""
+    return np.asarray(grades)[:, None] >= np.array(boundaries(target))
+
+
+def exceedance(logits: np.ndarray, temperature: float) -> np.ndarray:
+    """Probability that the grade is at least each boundary (Frank and Hall 2001).
+
+    Parameters
+    ----------
+    logits
+        (n, b), a logit a boundary.
+    temperature
+        They are divided by it (Guo et al. 2017).
+
+    Returns
+    -------
+    ndarray, shape (n, b)
+        Not increasing: where two boundaries contradict each other, both get their running least.
+    """
+    found = 1 / (1 + np.exp(-np.asarray(logits, np.float64) / temperature))
+    return np.minimum.accumulate(found, axis=1)
+
+
+def probabilities(above: np.ndarray) -> np.ndarray:
+    """Return (n, b + 1) probabilities of the classes between (n, b) boundaries."""
+    edges = np.pad(above, ((0, 0), (1, 1)), constant_values=((0, 0), (1, 0)))
+    return edges[:, :-1] - edges[:, 1:]
+
+
+def fit_temperature(logits: np.ndarray, yes: np.ndarray) -> float:
+    """Return the temperature with the least log loss over all boundaries.
+
+    Parameters
+    ----------
+    logits, yes
+        (n, b) logits of samples that were not fitted on, and the answers.
+    """
+    from scipy.optimize import minimize_scalar
+
+    signed = np.where(yes, logits, -logits)
+    found = minimize_scalar(
+        lambda log_t: np.logaddexp(0, -signed * np.exp(-log_t)).mean(), bounds=(-2, 3),
+        method="bounded",
+    )  # fmt: skip
+    return float(np.exp(found.x))
+
+
+def fit_cuts(score: np.ndarray, grades: np.ndarray, classes: int) -> list[float]:
+    """Return the cuts of a score that agree best with grades, by quadratic weighted kappa.
+
+    Starts where as many samples lie between cuts as have each grade, then moves one cut at a time;
+    of equally good places the middle is taken.
+
+    Parameters
+    ----------
+    score
+        (n,) expected grade of samples that were not fitted on.
+    grades
+        (n,) 0 to `classes` - 1.
+    """
+    shares = np.cumsum(np.bincount(grades, minlength=classes) / len(grades))[:-1]
+    cuts = np.quantile(score, np.clip(shares, 0, 1))
+    for _ in range(3):
+        for number in range(classes - 1):
+            low = cuts[number - 1] if number else score.min()
+            high = cuts[number + 1] if number < classes - 2 else score.max()
+            tried = np.linspace(low, high, STEPS)
+            kappas = []
+            for place in tried:
+                moved = cuts.copy()
+                moved[number] = place
+                kappas.append(_kappa(grades, np.searchsorted(moved, score), classes))
+            best = np.flatnonzero(np.array(kappas) > np.nanmax(kappas) - 1e-3)
+            if len(best):
+                cuts[number] = tried[best].mean()
+    return [float(cut) for cut in np.maximum.accumulate(cuts)]
+
+
+def _kappa(grades: np.ndarray, predicted: np.ndarray, classes: int) -> float:
+    return float(quadratic_weighted_kappa(confusion(grades, predicted, classes)))
+
+
+def settle(logits: np.ndarray, grades: np.ndarray, target: Target) -> dict[str, Any]:
+    """Choose temperature, cuts and operating points on samples that were not fitted on.
+
+    Parameters
+    ----------
+    logits
+        (n, b).
+    grades
+        (n,).
+
+    Returns
+    -------
+    dict
+        For the facts of a fold: ``temperature``; ``cuts`` of the expected grade; ``sensitive`` and
+        ``specific``, thresholds of the probability of the main question at a sensitivity and a
+        specificity of 0.9, None where they cannot be had.
+    """
+    yes = at_least(grades, target)
+    temperature = fit_temperature(logits, yes)
+    above = exceedance(logits, temperature)
+    classes = above.shape[1] + 1
+    truth = yes.sum(axis=1)
+    asked = main_boundary(target)
+    return {
+        "temperature": temperature,
+        "cuts": fit_cuts(above.sum(axis=1), truth, classes),
+        "sensitive": _threshold(above[:, asked], yes[:, asked], sensitivity=WANTED),
+        "specific": _threshold(above[:, asked], yes[:, asked], specificity=WANTED),
+    }
+
+
+def main_boundary(target: Target) -> int:
+    """Return the position of the boundary that operating points are chosen at."""
+    return boundaries(target).index(FROM.get(target, REFERABLE))
+
+
+def _threshold(score: np.ndarray, positive: np.ndarray, **wanted: float) -> float | None:
+    if positive.all() or not positive.any():
+        return None
+    return float(threshold_at(score, positive, **wanted))
+
+
+def columns(logits: np.ndarray, facts: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Return the columns of predictions.
+
+    Parameters
+    ----------
+    logits
+        (n, b).
+    facts
+        Of the fold, see `settle`.
+
+    Returns
+    -------
+    dict
+        ``p_ge1`` and so on, the calibrated probability that the grade is at least so much;
+        ``grade_predicted``, by the cuts; ``sensitive`` and ``specific``, 0 or 1, whether the
+        probability reaches the operating points.
+    """
+    target: Target = facts["target"]
+    above = exceedance(logits, facts["temperature"])
+    bounds = boundaries(target)
+    predicted = np.searchsorted(np.array(facts["cuts"]), above.sum(axis=1))
+    found = {f"p_ge{grade}": above[:, i] for i, grade in enumerate(bounds)}
+    found["grade_predicted"] = predicted if target == "grade" else predicted * bounds[0]
+    asked = above[:, main_boundary(target)]
+    for name in ("sensitive", "specific"):
+        cut = facts[name]
+        found[name] = np.zeros(len(asked), int) if cut is None else (asked >= cut).astype(int)
+    return found
+
+
+def named(target: Target) -> Sequence[str]:
+    """Return the columns of `columns` that hold probabilities."""
+    return [f"p_ge{grade}" for grade in boundaries(target)]

@@ -1,0 +1,110 @@
+"""What training needs of the dr task: network, targets, augmentation, the closed-form head."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+from eyecli.data.prepared import Prepared
+from eyecli.evaluation.logistic import fit_logistic
+from eyecli.imaging.affine import OFFSET, SCALE
+from eyecli.tasks.dr.about import ABOUT
+from eyecli.tasks.dr.augmentation import change
+from eyecli.tasks.dr.grading import at_least, boundaries, columns, settle
+from eyecli.tasks.dr.model import blocks, build, warm_start
+from eyecli.tasks.dr.settings import DrTrain
+from eyecli.training.fit import Learner
+
+__all__ = ["ABOUT", "MAY_DIFFER", "augment", "finish", "learner", "names", "scale", "tabulate"]
+
+# What the data of an external validation need not share with those of the training.
+MAY_DIFFER: tuple[str, ...] = ()
+
+Row = dict[str, np.ndarray]
+
+
+def learner(prepared: Prepared, train: np.ndarray, settings: DrTrain) -> Learner:
+    """Build the network; a logit a boundary between grades, each a question of its own."""
+    grades = _grades(prepared)
+    yes = at_least(grades, settings.target)
+    model = build(
+        settings.backbone, prepared.setup["size"], yes.shape[1], settings.pooling, settings.dropout
+    )
+    return Learner(
+        model=model,
+        names=["pixels"],
+        targets={"logits": yes.astype(np.float32)[:, None, None]},
+        losses={"logits": keras.losses.BinaryCrossentropy(from_logits=True)},
+        scale=scale,
+        augment=augment,
+        facts={"target": settings.target},
+        start=lambda path: warm_start(model, settings.backbone, path, settings.trainable),
+        closed=settings.closed,
+        train=train,
+    )
+
+
+def _grades(prepared: Prepared) -> np.ndarray:
+    return prepared.index["grade"].to_numpy(int)
+
+
+def scale(arrays: Row) -> Row:
+    """Scale stored pixels (n, size, size, 3) to -1..1; export folds this into the first layer."""
+    return {
+        name: values.astype(np.float32) * np.float32(SCALE) + np.float32(OFFSET)
+        for name, values in arrays.items()
+    }
+
+
+def augment(sample: Row, rng: np.random.Generator) -> Row:
+    """Scale a photograph and change it as cameras and the cropper do; the grade stays."""
+    return {name: change(values, rng) for name, values in sample.items()}
+
+
+def finish(
+    learner: Learner,
+    prepared: Prepared,
+    rows: np.ndarray,
+    groups: np.ndarray,
+    run: Callable[[np.ndarray], Row],
+    settings: DrTrain,
+) -> dict[str, Any]:
+    """Fit the last layer, if it has a closed form; settle temperature, cuts and operating points.
+
+    They are chosen on what was not fitted on: for the closed form on the predictions of its inner
+    cross-validation over the groups of train and validation rows, else on the validation rows.
+    """
+    grades = _grades(prepared)
+    facts = learner.facts | {"names": learner.names, "boundaries": boundaries(settings.target)}
+    if not settings.closed:
+        left = np.setdiff1d(rows, learner.train)
+        # Without validation rows there is nothing better than those that were trained on.
+        judged = left if len(left) else rows
+        logits = run(judged)["logits"].reshape(len(judged), -1)
+        return facts | settle(logits, grades[judged], settings.target)
+    embedding = run(rows)["embedding"].reshape(len(rows), -1)
+    fitted = fit_logistic(
+        embedding, at_least(grades[rows], settings.target), groups, blocks=blocks(learner.model)
+    )
+    kernel = fitted.weight[None, None].astype(np.float32)
+    learner.model.get_layer("logits").set_weights([kernel, fitted.bias.astype(np.float32)])
+    known = ~np.isnan(fitted.held_out[:, 0])
+    return facts | {
+        "penalties": fitted.penalties.tolist(),
+        **settle(fitted.held_out[known], grades[rows][known], settings.target),
+    }
+
+
+def names(facts: dict[str, Any]) -> list[str]:
+    """Return the stored arrays that a fold reads."""
+    return list(facts["names"])
+
+
+def tabulate(outputs: Row, facts: dict[str, Any]) -> tuple[Row, Row]:
+    """Turn outputs into probabilities and decisions, and the embedding."""
+    logits = outputs["logits"].reshape(len(outputs["logits"]), -1).astype(np.float64)
+    embedding = outputs["embedding"].reshape(len(logits), -1)
+    return columns(logits, facts), {"embedding": embedding}
