@@ -26,7 +26,7 @@ def test_it_is_found_among_others(
     true = Circle(x, y, radius)
     points = around(true, np.linspace(0, arc, 120)) + rng.normal(0, 0.001 * radius, (120, 2))
     stray = rng.random(120) < others
-    points[stray] = (x, y) + rng.uniform(-2 * radius, 2 * radius, (stray.sum(), 2))
+    points[stray] = np.array([x, y]) + rng.uniform(-2 * radius, 2 * radius, (stray.sum(), 2))
     found = common_circle(points, 0.01, (0.5 * radius, 2 * radius), 300)
     assert found is not None
     assert (found.x, found.y, found.radius) == pytest.approx((x, y, radius), abs=0.015 * radius)
