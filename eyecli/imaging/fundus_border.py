@@ -31,7 +31,7 @@ BRIGHT_SHARE, SHARE = 0.6, 0.25
 # A circle further than this from what was measured, in radii, does not fit.
 WORST = 0.01
 # A circle of which only a short arc is seen is not known: the widest angle without a border.
-GAP_DEG = 270
+GAP_DEG = 290
 # Least fall, in natural logarithms, across so many pixels of the fine grid to each side.
 STEEP, ACROSS = 0.25, 4
 # Falls of one ray that may be the border: lesions and the disc's edge may be steeper.

@@ -295,3 +295,12 @@ def test_scales_agree_on_real_photographs() -> None:
         assert (large.x, large.y, large.radius) == pytest.approx(
             (4 * small.x, 4 * small.y, 4 * small.radius), abs=8
         )
+
+
+def test_a_short_arc_is_enough() -> None:
+    """Only the lower right part of the circle is in the picture."""
+    scene = Scene(386, 256, 97.0, 77.0, 213.0)
+    fundus = find_fundus(photograph(scene))
+    assert fundus is not None
+    assert fundus.cut == ("top", "bottom", "left")
+    assert overlap(scene, fundus.x, fundus.y, fundus.radius) > 0.98
