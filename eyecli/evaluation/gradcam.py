@@ -63,7 +63,7 @@ def _gradients(
 
     values = tf.convert_to_tensor(pixels, tf.float32)
     with tf.GradientTape() as tape:
-        # A frozen network has nothing that the tape would follow by itself.
+        # A map that no variable went into would not be on the tape.
         tape.watch(values)
         maps, logits = model(values, training=False)
         flat = tf.reshape(logits, (len(pixels), -1))

@@ -15,20 +15,19 @@ PATCHES = ((slice(2, 10), slice(4, 12)), (slice(20, 30), slice(18, 28)))
 
 
 def planted(dictionary: bool = True) -> Any:
-    """A network whose class 0 sees red and whose class 1 sees green; blue speaks against both."""
+    """A network whose class 0 sees red and whose class 1 sees green; blue speaks against both.
+
+    Nothing before the last map has weights.
+    """
     keras = load_keras()
     layers = keras.layers
     x = keras.Input((SIDE, SIDE, 3))
-    maps = layers.ReLU(name="last")(
-        layers.AveragePooling2D(2)(layers.Conv2D(3, 1, use_bias=False, name="colours")(x))
-    )
+    maps = layers.ReLU(name="last")(layers.AveragePooling2D(2)(x))
     mean = layers.GlobalAveragePooling2D(keepdims=True)(maps)
     logits = layers.Conv2D(2, 1, name="logits")(mean)
     model = keras.Model(x, {"logits": logits, "embedding": mean} if dictionary else logits)
-    model.get_layer("colours").set_weights([np.eye(3, dtype=np.float32)[None, None]])
     kernel = np.array([[5.0, -3.0], [-3.0, 5.0], [-8.0, -8.0]], np.float32)
     model.get_layer("logits").set_weights([kernel[None, None], np.zeros(2, np.float32)])
-    model.trainable = False
     return model
 
 

@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import h5py
+import h5py  # type: ignore[import-untyped]
 import numpy as np
 import pytest
 from weight_files import Weights, write_safetensors
@@ -63,19 +63,25 @@ def run(model: Any, values: np.ndarray) -> np.ndarray:
 
 
 def assert_close(found: np.ndarray, expected: np.ndarray) -> None:
-    assert expected.std() > 0
-    np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max(), rtol=0)
+    assert expected.std() > 0.05 * np.abs(expected).max()
+    # Dozens of drawn layers magnify a rounding a thousandfold, and a fault of units as much.
+    np.testing.assert_allclose(found, expected, atol=1e-3 * np.abs(expected).max(), rtol=0)
 
 
-def trained(model: Any) -> Any:
-    """Draw statistics, scales and shifts as after a training; the rest is drawn already."""
+def trained(model: Any, values: np.ndarray) -> Any:
+    """Draw scales and shifts as after a training, and take the statistics from values.
+
+    With others the pictures would hardly reach the last map.
+    """
     random = np.random.default_rng(1)
     for layer in model.layers:
         if type(layer).__name__ == "BatchNormalization":
-            shape = layer.moving_mean.shape
-            shifts = [random.normal(0, 0.2, shape) for _ in range(2)]
-            spread = random.uniform(0.5, 2, shape)
-            layer.set_weights([random.uniform(0.5, 1.5, shape), *shifts, spread])
+            shape, layer.momentum = layer.moving_mean.shape, 0.0
+            _, _, mean, variance = layer.get_weights()
+            layer.set_weights(
+                [random.uniform(0.5, 1.5, shape), random.normal(0, 0.2, shape), mean, variance]
+            )
+    model(values, training=True)
     return model
 
 
@@ -89,11 +95,12 @@ def write_legacy(path: Path, model: Any) -> None:
 
 def published(name: str, size: int, path: Path) -> None:
     """Write weights in the shape of the published ones, with their odd normalisation."""
-    source = trained(application(name, size))
+    source = application(name, size)
     for layer in source.layers:
         if type(layer).__name__ == "Normalization":
             layer.set_weights([IMAGENET_MEAN, IMAGENET_STD, np.array(0)])
-    write_legacy(path, source)
+            layer.finalize_state()
+    write_legacy(path, trained(source, prepare(name, noise(size))))
 
 
 def test_names_are_those_of_the_options_and_weights_those_of_the_registry() -> None:
@@ -167,12 +174,12 @@ def test_published_weights_give_what_they_give_in_keras(
 @pytest.mark.slow
 def test_statistics_of_an_own_efficientnet_are_taken_as_they_are(tmp_path: Path) -> None:
     name, path = "efficientnetb0", tmp_path / "own.h5"
-    source = trained(application(name, 32))
+    source = application(name, 32)
     mean, variance = np.array([0.4, 0.2, 0.1]), np.array([0.05, 0.04, 0.02])
     (norm,) = (layer for layer in source.layers if type(layer).__name__ == "Normalization")
     norm.set_weights([mean, variance, np.array(0)])
     norm.finalize_state()
-    write_legacy(path, source)
+    write_legacy(path, trained(source, noise(32).astype(np.float32)))
     model = backbones.features(name, 32)
     backbones.load_weights(model, name, path)
     pixels = noise(32)
@@ -186,7 +193,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     turned = {"Conv2D": (3, 2, 0, 1), "DepthwiseConv2D": (2, 3, 0, 1)}
     names = {"kernel": "weight", "gamma": "weight", "beta": "bias",
              "moving_mean": "running_mean", "moving_variance": "running_var"}  # fmt: skip
-    model = trained(efficientnet_lite.build(LITE0, (32, 32, 3), include_top=False))
+    model = trained(efficientnet_lite.build(LITE0, (64, 64, 3), include_top=False), ours(noise(64)))
     for layer in model.layers:
         for variable in layer.weights:
             key = efficientnet_lite.checkpoint_key(f"{layer.name}.{names[variable.name]}")
@@ -221,22 +228,22 @@ def load_own(model: Any, path: Path) -> None:
 
 @pytest.mark.parametrize("size", [64, 65])
 def test_efficientnet_lite_is_the_same_in_our_units(size: int, drawn: Path, pair: Pair) -> None:
-    same_as_in_its_own_units(drawn, *pair(size))
+    same_as_in_its_own_units(drawn, *pair(size), 3e-3)
 
 
 def test_imagenet_features_are_the_same_in_our_units(lite_weights: Weights, pair: Pair) -> None:
-    same_as_in_its_own_units(lite_weights(LITE0)[1], *pair(64))
+    same_as_in_its_own_units(lite_weights(LITE0)[1], *pair(64), 1e-4)
 
 
-def same_as_in_its_own_units(path: Path, model: Any, own: Any) -> None:
+def same_as_in_its_own_units(path: Path, model: Any, own: Any, gap: float) -> None:
     facts = backbones.load_weights(model, LITE0, path)
     load_own(own, path)
     assert facts["matched"] == facts["total"] and not facts["missing"]
     pixels = noise(model.input_shape[1])
     units = pixels * np.float32(efficientnet_lite.SCALE) + np.float32(efficientnet_lite.OFFSET)
     expected = run(own, units)
-    assert expected.std() > 0.01
-    np.testing.assert_allclose(run(model, ours(pixels)), expected, atol=1e-4, rtol=0)
+    assert expected.std() > 0.1
+    np.testing.assert_allclose(run(model, ours(pixels)), expected, atol=gap, rtol=0)
     assert model.get_layer(BACKBONES[LITE0].last).output is model.output
 
 

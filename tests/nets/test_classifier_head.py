@@ -31,7 +31,7 @@ def values(tensor: Any) -> np.ndarray:
     return load_keras().ops.convert_to_numpy(tensor)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(SIDES, SIDES, st.integers(0, 100))
 def test_pooling_is_the_mean_and_the_maximum(rows: int, columns: int, seed: int) -> None:
     keras = load_keras()
