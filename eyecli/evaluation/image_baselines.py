@@ -38,7 +38,7 @@ def hog(pixels: np.ndarray) -> np.ndarray:
     import cv2
     from skimage.feature import hog as histograms
 
-    grey = np.asarray(pixels, np.float32).mean(axis=2)
+    grey = np.asarray(pixels, np.float64).mean(axis=2)
     small = cv2.resize(grey, (HOG_SIDE, HOG_SIDE), interpolation=cv2.INTER_AREA)
     return histograms(small / 255, orientations=9, pixels_per_cell=(16, 16), cells_per_block=(2, 2))
 
