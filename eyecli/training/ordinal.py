@@ -121,12 +121,12 @@ def thresholds_from_validation(scores: np.ndarray, grades: np.ndarray, k: int) -
             high = at[j + 1] if j + 1 < k - 1 else len(places) - 1
             tried = np.arange(low, high + 1)
             kappa = _kappas(below, total, at, j, tried)
-            if np.isnan(kappa).all():
-                continue
-            best = tried[kappa >= np.nanmax(kappa) - 1e-12]
-            chosen = best[np.abs(best - at[j]).argmin()]
-            moved = moved or chosen != at[j]
-            at[j] = chosen
+            # Where kappa has no value all is right already: nothing is more than NaN.
+            better = kappa > kappa[at[j] - low] + 1e-12
+            if better.any():
+                best = tried[better & (kappa >= kappa[better].max() - 1e-12)]
+                at[j] = best[np.abs(best - at[j]).argmin()]
+                moved = True
     return places[at]
 
 
