@@ -89,6 +89,8 @@ class Findings:
     people
         Figures of single people, whom their groups name: they go to ``metrics.csv`` only, since
         reports are passed on.
+    measure
+        What the differences are of, in words.
     """
 
     metrics: list[Metric]
@@ -99,6 +101,7 @@ class Findings:
     comparisons: Mapping[str, list[Difference]] = field(default_factory=dict)
     tables: Mapping[str, list[Metric]] = field(default_factory=dict)
     people: Sequence[Metric] = ()
+    measure: str = "mean error"
 
 
 def paired(
@@ -145,7 +148,7 @@ def verdict(
     words, decisive = claim("The model", findings.differences)
     several = sum(not d.won for d in findings.differences) > 1
     whose = f"against {decisive.against}, " if several else ""
-    parts.append(f"{words}: {whose}{_figures(decisive, findings.unit)}.")
+    parts.append(f"{words}: {whose}{_figures(decisive, findings.measure, findings.unit)}.")
     return " ".join(parts)
 
 
@@ -181,12 +184,12 @@ def claim(who: str, differences: Sequence[Difference]) -> tuple[str, Difference]
     return f"{who} {' and '.join(said)}", lost[0]
 
 
-def _figures(difference: Difference, unit: str) -> str:
-    bounds = "no interval"
+def _figures(difference: Difference, measure: str, unit: str) -> str:
+    bounds, unit = "no interval", f" {unit}" if unit else ""
     if difference.interval is not None:
         low, high = difference.interval
         bounds = f"95 % interval {low:+.3g} to {high:+.3g}"
     return (
-        f"mean error {difference.model:.4g} against {difference.other:.4g} {unit}, difference "
-        f"{difference.value:+.3g} {unit} ({bounds})"
+        f"{measure} {difference.model:.4g} against {difference.other:.4g}{unit}, difference "
+        f"{difference.value:+.3g}{unit} ({bounds})"
     )

@@ -63,7 +63,7 @@ def fit_ridge(
         already, and scaling would raise those that hardly vary.
     """
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
-    fold = _folds(groups, seed)
+    fold = group_folds(groups, seed, FOLDS)
     errors = np.zeros(len(ALPHAS))
     for k in np.unique(fold):
         kept, left = fold != k, fold == k
@@ -74,13 +74,13 @@ def fit_ridge(
     return Ridge(weight, bias, alpha)
 
 
-def _folds(groups: Sequence[str] | np.ndarray, seed: int) -> np.ndarray:
-    """Fold number of every sample; groups are not divided."""
+def group_folds(groups: Sequence[str] | np.ndarray, seed: int, folds: int) -> np.ndarray:
+    """Fold number of every sample; groups are not divided, unless there is only one."""
     names, inverse = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
     if len(names) == 1:
         names = inverse = np.arange(len(inverse))
     order = np.random.default_rng(seed).permutation(len(names))
-    return (order % min(FOLDS, len(names)))[inverse]
+    return (order % min(folds, len(names)))[inverse]
 
 
 def _solve(

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 # In the workspace; whoever removes it pays with time only.
 CACHE = "cache/features"
-BATCH = 16
+PILE = 32
 
 
 def kept_outputs(
@@ -42,7 +42,7 @@ def kept_outputs(
     """
     import keras
 
-    trunk = keras.Model(learner.model.input, learner.model.output["embedding"])
+    trunk = keras.Model(learner.model.input, {"embedding": learner.model.output["embedding"]})
     path = cache / f"{_digest(trunk, learner, prepared)}.npy"
     if not path.is_file():
         cache.mkdir(parents=True, exist_ok=True)
@@ -63,16 +63,14 @@ def _digest(trunk: object, learner: Learner, prepared: Prepared) -> str:
 
 
 def _write(path: Path, trunk: object, learner: Learner, prepared: Prepared) -> None:
-    import keras
+    from eyecli.training.fit import predict
 
-    number = len(prepared.index)
-    log.info("features of %d samples: once for all folds", number)
-    found = []
-    for start in track(range(0, number, BATCH), "features"):
-        rows = np.arange(start, min(start + BATCH, number))
-        stored = {name: prepared.arrays.take(name, rows) for name in learner.names}
-        values = trunk(learner.scale(stored), training=False)  # type: ignore[operator]
-        found.append(keras.ops.convert_to_numpy(values))
+    log.info("features of %d samples: once for all folds", len(prepared.index))
+    number, found = len(prepared.index), []
+    for start in track(range(0, number, PILE), "features"):
+        rows = np.arange(start, min(start + PILE, number))
+        made = predict(trunk, prepared.arrays, learner.names, rows, learner.scale)
+        found.append(made["embedding"].reshape(len(rows), -1))
     part = path.with_suffix(".part")
     with part.open("wb") as stream:
         np.save(stream, np.concatenate(found), allow_pickle=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,9 @@ from eyecli.training.checkpoint import Metrics
 from eyecli.training.interrupt import held
 from eyecli.training.loop import Run
 from eyecli.training.settings import TrainSettings
+
+# Samples, and numbers of stored arrays, that inference takes at once at most.
+BATCH, HELD = 64, 2**22
 
 
 @dataclass(frozen=True)
@@ -141,7 +145,7 @@ def fit(
 
 def predict(
     model: keras.Model, arrays: Arrays, names: list[str], rows: np.ndarray,
-    scale: Callable[[Row], Row], batch_size: int = 64,
+    scale: Callable[[Row], Row], batch_size: int | None = None,
 ) -> dict[str, np.ndarray]:  # fmt: skip
     """Run a model over rows.
 
@@ -150,7 +154,9 @@ def predict(
     dict
         Output name to (len(rows), ...) float32.
     """
-    loader = Loader(arrays, names, rows, scale, batch_size)
+    # All maps of a batch are held at once, a hundred times its pixels or more.
+    row = sum(math.prod(arrays.spec(name).shape) for name in names)
+    loader = Loader(arrays, names, rows, scale, batch_size or max(1, min(BATCH, HELD // row)))
     batches = [model(loader.batch(i)[0], training=False) for i in range(len(loader))]
     return {
         name: np.concatenate([keras.ops.convert_to_numpy(batch[name]) for batch in batches])

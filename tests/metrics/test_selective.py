@@ -43,7 +43,7 @@ def test_curves_are_those_of_the_samples_kept() -> None:
         kept = np.flatnonzero(np.argsort(np.argsort(UNSURE)) < round(share * 200))
         expected = (
             (TRUTH == SAID)[kept].mean(),
-            quadratic_weighted_kappa(confusion(TRUTH[kept], SAID[kept], 5)),
+            float(quadratic_weighted_kappa(confusion(TRUTH[kept], SAID[kept], 5))),
             auc(score[kept], TRUTH[kept] > 1),
         )
         assert [curve.value[number] for curve in found] == pytest.approx(expected)

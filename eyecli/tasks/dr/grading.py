@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from eyecli.metrics.agreement import confusion, quadratic_weighted_kappa
 from eyecli.metrics.operating import threshold_at
+from eyecli.training.ordinal import thresholds_from_validation
 
 GRADES = 5
 REFERABLE = 2
@@ -17,7 +17,6 @@ WANTED = 0.9
 Target = Literal["grade", "referable", "any-dr"]
 # The grade from which each binary target counts.
 FROM = {"referable": REFERABLE, "any-dr": 1}
-STEPS = 25
 
 
 def boundaries(target: Target) -> list[int]:
@@ -73,41 +72,6 @@ def fit_temperature(logits: np.ndarray, yes: np.ndarray) -> float:
     return float(np.exp(found.x))
 
 
-def fit_cuts(score: np.ndarray, grades: np.ndarray, classes: int) -> list[float]:
-    """Return the cuts of a score that agree best with grades, by quadratic weighted kappa.
-
-    Starts where as many samples lie between cuts as have each grade, then moves one cut at a time;
-    of equally good places the middle is taken.
-
-    Parameters
-    ----------
-    score
-        (n,) expected grade of samples that were not fitted on.
-    grades
-        (n,) 0 to `classes` - 1.
-    """
-    shares = np.cumsum(np.bincount(grades, minlength=classes) / len(grades))[:-1]
-    cuts = np.quantile(score, np.clip(shares, 0, 1))
-    for _ in range(3):
-        for number in range(classes - 1):
-            low = cuts[number - 1] if number else score.min()
-            high = cuts[number + 1] if number < classes - 2 else score.max()
-            tried = np.linspace(low, high, STEPS)
-            kappas = []
-            for place in tried:
-                moved = cuts.copy()
-                moved[number] = place
-                kappas.append(_kappa(grades, np.searchsorted(moved, score), classes))
-            best = np.flatnonzero(np.array(kappas) > np.nanmax(kappas) - 1e-3)
-            if len(best):
-                cuts[number] = tried[best].mean()
-    return [float(cut) for cut in np.maximum.accumulate(cuts)]
-
-
-def _kappa(grades: np.ndarray, predicted: np.ndarray, classes: int) -> float:
-    return float(quadratic_weighted_kappa(confusion(grades, predicted, classes)))
-
-
 def settle(logits: np.ndarray, grades: np.ndarray, target: Target) -> dict[str, Any]:
     """Choose temperature, cuts and operating points on samples that were not fitted on.
 
@@ -133,7 +97,7 @@ def settle(logits: np.ndarray, grades: np.ndarray, target: Target) -> dict[str, 
     asked = main_boundary(target)
     return {
         "temperature": temperature,
-        "cuts": fit_cuts(above.sum(axis=1), truth, classes),
+        "cuts": thresholds_from_validation(above.sum(axis=1), truth, classes).tolist(),
         "sensitive": _threshold(above[:, asked], yes[:, asked], sensitivity=WANTED),
         "specific": _threshold(above[:, asked], yes[:, asked], specificity=WANTED),
     }

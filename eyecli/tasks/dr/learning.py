@@ -80,6 +80,7 @@ def finish(
     grades = _grades(prepared)
     facts = learner.facts | {"names": learner.names, "boundaries": boundaries(settings.target)}
     if not settings.closed:
+        assert learner.train is not None
         left = np.setdiff1d(rows, learner.train)
         # Without validation rows there is nothing better than those that were trained on.
         judged = left if len(left) else rows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from photograph_sources import make_source
@@ -21,7 +22,9 @@ EYES = ("train/10_left.jpeg", "train/10_right.jpeg", "train/7_left.jpeg")
 LABELS = "image,level\n10_left,0\n10_right,2\n7_left,4\n"
 
 
-def kaggle(folder: Path, labels: str = LABELS, files: tuple[str, ...] = EYES, **more: object):
+def kaggle(
+    folder: Path, labels: str = LABELS, files: tuple[str, ...] = EYES, **more: Any
+) -> Photographs:
     content = {name: name.encode() for name in files} | {"trainLabels.csv": labels.encode()}
     return list_photographs(make_source(folder, "kaggle-dr", content, **more))
 
