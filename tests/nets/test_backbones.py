@@ -95,12 +95,16 @@ def write_legacy(path: Path, model: Any) -> None:
 
 def published(name: str, size: int, path: Path) -> None:
     """Write weights in the shape of the published ones, with their odd normalisation."""
-    source = application(name, size)
+    source, values = application(name, size), prepare(name, noise(size))
     for layer in source.layers:
         if type(layer).__name__ == "Normalization":
             layer.set_weights([IMAGENET_MEAN, IMAGENET_STD, np.array(0)])
             layer.finalize_state()
-    write_legacy(path, trained(source, prepare(name, noise(size))))
+            # The stem must see what it sees behind the division that this network lacks: with
+            # other statistics the drawn network magnifies roundings without bound.
+            middle = 255 * IMAGENET_MEAN
+            values = (middle + (values - middle) / np.sqrt(IMAGENET_STD)).astype(np.float32)
+    write_legacy(path, trained(source, values))
 
 
 def test_names_are_those_of_the_options_and_weights_those_of_the_registry() -> None:
