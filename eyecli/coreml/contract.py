@@ -95,6 +95,8 @@ class Contract:
         Further user-defined keys and values.
     licence, version
         Of the model, and of what made it.
+    only
+        The outputs that the package has; all by default.
     """
 
     inputs: Mapping[str, Input] = field(default_factory=dict)
@@ -104,6 +106,7 @@ class Contract:
     metadata: Mapping[str, str] = field(default_factory=dict)
     licence: str = ""
     version: str = ""
+    only: tuple[str, ...] = ()
 
 
 # How coremltools calls the output of a classifier that has the probabilities.

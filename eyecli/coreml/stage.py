@@ -141,7 +141,7 @@ def export_model(
     def build(folder: Path) -> Built:
         from eyecli.coreml.validation import validation_samples
 
-        network = load_fold(model, partition)
+        network = with_outputs(load_fold(model, partition), contract.only)
         facts = read_facts(model, partition)
         metadata = {
             **contract.metadata,
@@ -185,6 +185,15 @@ def export_model(
         )
 
     return run_stage(root, work, build, force=force)
+
+
+def with_outputs(network: Any, only: Sequence[str]) -> Any:
+    """Return a Keras model with some of the outputs of another; with all if none are named."""
+    if not only:
+        return network
+    import keras
+
+    return keras.Model(network.input, {name: network.output[name] for name in only})
 
 
 def _origin(model: Artifact, partition: int, settings: ExportSettings) -> dict[str, str]:

@@ -7,7 +7,6 @@ from typing import Any
 
 from eyecli.coreml.convert import Contract, Input, Output
 from eyecli.imaging.affine import OFFSET, SCALE
-from eyecli.nets import backbones
 from eyecli.tasks.dr.about import ABOUT
 
 
@@ -24,14 +23,13 @@ def contract(facts: Mapping[str, Any], setup: Mapping[str, Any]) -> Contract:
     size, names = setup["size"], [f"grade {grade} or more" for grade in facts["boundaries"]]
     settled = ("temperature", "cuts", "sensitive", "specific")
     return Contract(
-        inputs={"pixels": Input(stem=backbones.UNITS, scale=SCALE, offset=OFFSET)},
+        inputs={"pixels": Input(stem=facts["stem"], scale=SCALE, offset=OFFSET)},
         outputs={"logits": Output()},
         description="Diabetic retinopathy: a logit for each boundary between grades.",
         meanings={
             "pixels": f"Fundus photograph, RGB, {size} x {size}, cut around the circle of the "
             "fundus, black outside",
             "logits": f"Logits of {', '.join(names)}; divide by the temperature, then sigmoid",
-            "embedding": "Pooled features",
         },
         metadata={
             "intended_use": ABOUT.use,
@@ -40,4 +38,6 @@ def contract(facts: Mapping[str, Any], setup: Mapping[str, Any]) -> Contract:
             "target": facts["target"],
             **{name: str(facts[name]) for name in settled},
         },
+        # Pooled features are of use to nobody on a device, and their maxima beyond float16.
+        only=("logits",),
     )

@@ -11,6 +11,7 @@ import numpy as np
 from eyecli.data.prepared import Prepared
 from eyecli.evaluation.logistic import fit_logistic
 from eyecli.imaging.affine import OFFSET, SCALE
+from eyecli.nets.backbones import backbone
 from eyecli.tasks.dr.about import ABOUT
 from eyecli.tasks.dr.augmentation import change
 from eyecli.tasks.dr.grading import at_least, boundaries, columns, settle
@@ -40,7 +41,7 @@ def learner(prepared: Prepared, train: np.ndarray, settings: DrTrain) -> Learner
         losses={"logits": keras.losses.BinaryCrossentropy(from_logits=True)},
         scale=scale,
         augment=augment,
-        facts={"target": settings.target},
+        facts={"target": settings.target, "stem": backbone(settings.backbone).stem},
         start=lambda path: warm_start(model, settings.backbone, path, settings.trainable),
         closed=settings.closed,
         train=train,
