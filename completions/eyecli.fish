@@ -241,7 +241,7 @@ complete -c eyecli -n '__eyecli_at eyecli train gaze' -l seeds -x -d 'Train once
 complete -c eyecli -n '__eyecli_at eyecli train gaze' -l sweep -x -d 'Train once with every value of a setting, such as learning-rate=1e-3,3e-3; may be repeated for a grid.'
 complete -c eyecli -n '__eyecli_at eyecli train gaze' -l epochs -x -d 'Passes over the train part.'
 complete -c eyecli -n '__eyecli_at eyecli train gaze' -l batch-size -x -d 'Samples a step.'
-complete -c eyecli -n '__eyecli_at eyecli train gaze' -l learning-rate -x -d 'Peak rate of Adam.'
+complete -c eyecli -n '__eyecli_at eyecli train gaze' -l learning-rate -x -d 'Peak rate of Adam; 0 takes the usual one, which is lower from pretrained weights.'
 complete -c eyecli -n '__eyecli_at eyecli train gaze' -l schedule -x -a 'cosine linear constant' -d 'How the rate falls to zero, after a warm-up; or constant.'
 complete -c eyecli -n '__eyecli_at eyecli train gaze' -l accumulate -x -d 'Batches whose gradients are averaged into one update.'
 complete -c eyecli -n '__eyecli_at eyecli train gaze' -l ema -x -d 'Momentum, per update, of an average of the weights, such as 0.999, which is what is kept.'

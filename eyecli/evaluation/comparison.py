@@ -17,7 +17,7 @@ from eyecli.evaluation.findings import claim
 from eyecli.evaluation.headline import Comparer, Headline
 from eyecli.evaluation.methods import methods, software
 from eyecli.evaluation.stage import PREDICTIONS, external_notes, external_params
-from eyecli.evaluation.study import cited, listed, study_of, warnings
+from eyecli.evaluation.study import cited, listed, study_of, warnings, weights_line
 from eyecli.evaluation.tables import Table, write_comparison
 from eyecli.evaluation.units import Units, intervals_in_words, unit_notes, units_of
 from eyecli.settings import setting
@@ -136,7 +136,7 @@ def _build(
     compared = compare_rows(_common(rows), list(found), sampling.groups)
     studies = [
         study_of(root, task.ABOUT, one.prepared, one.split, one.model.manifest.params,
-                 one.model.manifest.summary.get("parameters"))
+                 one.model.manifest.summary.get("parameters"), weights_line(root, one.model))
         for one in judged
     ]  # fmt: skip
     warned = [text for study in studies for text in warnings(study)]

@@ -25,6 +25,7 @@ def sentences(study: Study) -> dict[str, str]:
     chosen = study.settings.get("backbone")
     backbone = f" In place of the usual layers, {chosen} sees the images." if chosen else ""
     size = f" It has {study.parameters:,} parameters." if study.parameters else ""
+    weights = f" Training started from {study.weights}." if study.weights else ""
     count = len(plan.partitions)
     networks = "One network was" if count == 1 else f"{count} networks, one a partition, were"
     licences = ", ".join(study.licences) or "not stated"
@@ -43,7 +44,7 @@ def sentences(study: Study) -> dict[str, str]:
             else f"The split is not subject-independent: {study.reason or 'accepted by the user'}."
         )
         + (f" {study.note[0].upper()}{study.note[1:]}." if study.note else ""),
-        "model": f"{study.about.network}{backbone}{inputs}{size}",
+        "model": f"{study.about.network}{backbone}{inputs}{size}{weights}",
         "training": f"{networks} trained with Adam (Kingma and Ba 2015). {study.about.training} "
         f"Training settings: {listed(study.settings)}.",
         "truth": study.about.truth,

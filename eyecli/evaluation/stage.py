@@ -20,7 +20,7 @@ from eyecli.evaluation.baselines import DESCRIPTIONS
 from eyecli.evaluation.findings import Findings, verdict
 from eyecli.evaluation.methods import methods, software
 from eyecli.evaluation.report import write_report
-from eyecli.evaluation.study import About, Study, cited, study_of
+from eyecli.evaluation.study import About, Study, cited, study_of, weights_line
 from eyecli.evaluation.units import intervals_in_words, unit_notes, units_of
 from eyecli.settings import setting
 from eyecli.workspace.memo import Work
@@ -143,7 +143,7 @@ def evaluate(
         }
         study = study_of(
             root, task.ABOUT, prepared, split, model.manifest.params,
-            model.manifest.summary.get("parameters"),
+            model.manifest.summary.get("parameters"), weights_line(root, model),
         )  # fmt: skip
         _write(folder, found, line, facts, beats, study, judged, model, on)
         headline = {f"{m.metric} ({m.group})": m.value for m in found.metrics

@@ -91,6 +91,9 @@ class Study:
         What no two parts of the split have in common, in the singular.
     note
         What the audit could not look for.
+    weights
+        The pretrained weights that training started from: reference, digest, licence; empty if
+        there were none.
     """
 
     task: str
@@ -111,6 +114,7 @@ class Study:
     licences: list[str]
     audited: list[str]
     note: str | None
+    weights: str = ""
 
 
 def study_of(
@@ -120,6 +124,7 @@ def study_of(
     split: Artifact,
     settings: Mapping[str, Any],
     parameters: int | None,
+    weights: str = "",
 ) -> Study:
     """Gather the facts from the artifacts that a model is made of.
 
@@ -150,6 +155,7 @@ def study_of(
         licences=sorted({*prepared.manifest.licences, *split.manifest.licences}),
         audited=audited(data.arrays.specs),
         note=not_judged(data.arrays.specs),
+        weights=weights,
     )
 
 
@@ -177,6 +183,19 @@ def source_lines(root: Path, prepared: Artifact) -> list[str]:
             line += ", no longer in the workspace"
         lines.append(line + ")")
     return lines
+
+
+def weights_line(root: Path, trained: Artifact) -> str:
+    """Say which pretrained weights a fold or model started from; empty if from none."""
+    for entry in trained.manifest.inputs:
+        if entry.role == "weights":
+            line = f"{entry.ref.partition('@')[0]} (sha256 {entry.digest[:12]}"
+            try:
+                licences = resolve(root, entry.digest).manifest.licences
+            except EyecliError:
+                return f"{line}, no longer in the workspace)"
+            return f"{line}, licence {', '.join(licences) or 'not stated'})"
+    return ""
 
 
 def cited(artifact: Artifact) -> str:

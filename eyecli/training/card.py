@@ -45,7 +45,8 @@ def model_card(study: Study, curves: Mapping[int, Curve]) -> str:
         "Network": parts["model"],
         "Training": parts["training"],
         "Validation": _curve_table(curves),
-        "Licences": ", ".join(study.licences) or "Not stated.",
+        "Licences": f"Data: {', '.join(study.licences) or 'not stated'}."
+        + (f" Pretrained weights: {study.weights}." if study.weights else ""),
         "Limits": "\n".join(f"- {limit}" for limit in about.limits),
         "Figures": "Test figures are not part of a model: they are in its report (`eyecli "
         "evaluate`), beside those of the baselines. Versions of software are in manifest.json.",
@@ -87,6 +88,7 @@ def write_model_card(
     settings: Mapping[str, Any],
     parameters: int | None,
     partitions: Sequence[int],
+    weights: str = "",
 ) -> None:
     """Write ``card.md`` beside the folds of a model that is about to be published.
 
@@ -104,7 +106,9 @@ def write_model_card(
         Of one network.
     partitions
         The folds.
+    weights
+        The pretrained weights, as `weights_line` says it.
     """
-    study = study_of(root, about, prepared, split, settings, parameters)
+    study = study_of(root, about, prepared, split, settings, parameters, weights)
     curves = {fold: read_curve(fold_folder(folder, fold) / JOURNAL) for fold in partitions}
     (folder / CARD).write_text(model_card(study, curves), encoding="utf-8")

@@ -16,7 +16,7 @@ import msgspec
 
 from eyecli.data.prepared import open_prepared, read_split
 from eyecli.errors import DataError
-from eyecli.evaluation.study import About
+from eyecli.evaluation.study import About, weights_line
 from eyecli.training.card import write_model_card
 from eyecli.training.model import MODEL, ModelFile, fold_folder
 from eyecli.training.settings import TrainSettings
@@ -110,7 +110,7 @@ def merge_folds(
         first = {key: value for key, value in folds[0].manifest.summary.items() if key != "command"}
         write_model_card(
             root, folder, about(), prepared, split, work.params, first["parameters"],
-            shared.partitions,
+            shared.partitions, weights_line(root, folds[0]),
         )  # fmt: skip
         names = [fold.ref for fold in folds]
         return Built(summary={**first, **summary, "partitions": len(folds), "folds": names})

@@ -34,7 +34,7 @@ class WarmLinear(keras.optimizers.schedules.LearningRateSchedule):
 
 def learning_rate(settings: TrainSettings, updates: int) -> Any:
     """Return the rate over so many updates, as Keras' optimizers take it."""
-    peak, warm = settings.learning_rate, max(1, int(WARMUP * updates))
+    peak, warm = settings.peak_rate, max(1, int(WARMUP * updates))
     if settings.schedule == "constant":
         return peak
     if settings.schedule == "linear":

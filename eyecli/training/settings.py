@@ -17,6 +17,8 @@ WITHOUT_EFFECT = ("fold", "max_time", "checkpoint_minutes")
 LATER = ("pretrained", "weights", "trainable", "backbone")
 # What a 32-bit integer holds; beyond it TensorFlow, and no training, goes.
 MOST = 2**31 - 1
+# Peak rates of Adam: of a new network, and from pretrained weights.
+NEW_RATE, PRETRAINED_RATE = 2e-3, 1e-4
 UNITS = {"h": 3600, "m": 60, "s": 1}
 
 
@@ -26,7 +28,10 @@ class TrainSettings:
 
     epochs: int = setting(150, "Passes over the train part.")
     batch_size: int = setting(32, "Samples a step.")
-    learning_rate: float = setting(2e-3, "Peak rate of Adam.")
+    learning_rate: float = setting(
+        0.0,
+        "Peak rate of Adam; 0 takes the usual one, which is lower from pretrained weights.",
+    )
     schedule: Literal["cosine", "linear", "constant"] = setting(
         "cosine", "How the rate falls to zero, after a warm-up; or constant."
     )
@@ -70,9 +75,10 @@ class TrainSettings:
                 raise UsageError(f"--{_dashed(name)} {value}", f"use {least_value} or more")
             if value > MOST:
                 raise UsageError(f"--{_dashed(name)} {value}", f"use {MOST} or less")
-        if not 0 < self.learning_rate < 1e6:
+        if not 0 <= self.learning_rate < 1e6:
             raise UsageError(
-                f"--learning-rate {self.learning_rate:g}", "use more than 0 and less than 1000000"
+                f"--learning-rate {self.learning_rate:g}",
+                "use less than 1000000, or 0 for the usual one",
             )
         if not 0 <= self.ema < 1:
             raise UsageError(f"--ema {self.ema:g}", "use 0 (off), or less than 1, such as 0.999")
@@ -112,13 +118,24 @@ class TrainSettings:
         return None
 
     @property
+    def peak_rate(self) -> float:
+        """The peak rate of Adam: as set, or the usual one.
+
+        At the rate of a new network steps undo what pretrained weights know before the rest has
+        learned to use it.
+        """
+        return self.learning_rate or (PRETRAINED_RATE if self.start else NEW_RATE)
+
+    @property
     def keeps_best(self) -> bool:
         """Whether the weights of the best validation epoch are kept."""
         return self.keep == "best" or self.patience > 0
 
     def result_params(self) -> dict[str, Any]:
         """Return the settings that can change what a training gives."""
-        params = asdict(self) | {"pretrained": False, "weights": self.start or ""}
+        params = asdict(self) | {
+            "pretrained": False, "weights": self.start or "", "learning_rate": self.peak_rate
+        }  # fmt: skip
         plain = {entry.name: entry.default for entry in fields(self)}
         return {
             key: value

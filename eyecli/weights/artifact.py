@@ -148,6 +148,15 @@ def check_file(path: Path) -> str:
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}") from error
     if head == b"\x89HDF\r\n\x1a\n":
+        import h5py
+
+        try:
+            with h5py.File(path) as file:
+                empty = not len(file)
+        except (OSError, RuntimeError, ValueError) as error:
+            raise DataError(f"{path}: damaged: {error}", "fetch or copy it again") from error
+        if empty:
+            raise DataError(f"{path}: a HDF5 file with nothing in it", "save the weights again")
         return "keras-h5"
     from eyecli.weights.checkpoint import read_checkpoint
 

@@ -146,7 +146,7 @@ def test_predictions_come_in_the_order_of_the_rows(arrays: Arrays) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"epochs": 0}, {"batch_size": 0}, {"batch_size": -4}, {"seed": -1}, {"learning_rate": 0.0},
+        {"epochs": 0}, {"batch_size": 0}, {"batch_size": -4}, {"seed": -1}, {"learning_rate": -0.1},
         {"learning_rate": float("nan")}, {"learning_rate": float("inf")}, {"accumulate": 0},
         {"patience": -1}, {"ema": 1.0}, {"ema": -0.1}, {"ema": float("nan")}, {"max_time": "soon"},
         {"max_time": ""}, {"max_time": "-5s"}, {"checkpoint_minutes": -1.0},
@@ -163,7 +163,7 @@ def test_settings_that_make_no_sense_are_refused(change: dict[str, Any]) -> None
 def test_what_is_too_much_is_said_to_be() -> None:
     for change, hint in (
         ({"epochs": 2**31}, "use 2147483647 or less"),
-        ({"learning_rate": 1e300}, "use more than 0 and less than 1000000"),
+        ({"learning_rate": 1e300}, "use less than 1000000, or 0 for the usual one"),
         ({"checkpoint_minutes": float("inf")}, "use 0 or a number of minutes"),
     ):
         with pytest.raises(UsageError) as error:

@@ -116,6 +116,13 @@ def test_the_line_that_trains_it_again_names_the_weights(chain: Chain) -> None:
     assert "--pretrained" in train_command("gaze", chain.prepared, chain.split, plain)
 
 
+def test_the_card_names_them_with_their_licence(warm: Artifact, weights: Artifact) -> None:
+    said = f"weights/own (sha256 {weights.manifest.digest[:12]}, licence CC-BY-4.0)."
+    card = (warm.path / "card.md").read_text()
+    assert f"Training started from {said}" in card
+    assert f"Pretrained weights: {said}" in card
+
+
 def test_a_refit_starts_from_the_same_weights(
     chain: Chain, weights: Artifact, warm: Artifact
 ) -> None:

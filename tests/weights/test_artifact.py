@@ -22,7 +22,7 @@ from eyecli.cli.main import run
 from eyecli.errors import DataError, MissingError, RetryError, UsageError
 from eyecli.sources import remote
 from eyecli.weights import registry
-from eyecli.weights.artifact import fetch_weights, open_weights
+from eyecli.weights.artifact import check_file, fetch_weights, open_weights
 from eyecli.weights.registry import Entry, Source
 from eyecli.weights.sources import _reason
 from eyecli.workspace.store import open_workspace
@@ -456,3 +456,21 @@ def test_weights_of_ones_own(here: Path, capfd: pytest.CaptureFixture[str]) -> N
 def test_unknown_entries_are_a_usage_error() -> None:
     with pytest.raises(UsageError):
         registry.entry("nothing")
+
+
+def test_a_damaged_file_of_keras_is_refused(tmp_path: Path) -> None:
+    import h5py
+
+    path = tmp_path / "x.h5"
+    with h5py.File(path, "w") as file:
+        file["layer"] = np.zeros(1000, np.float32)
+    assert check_file(path) == "keras-h5"
+    content = path.read_bytes()
+    for damaged in (content[:1000], content[:8] + bytes(200)):
+        path.write_bytes(damaged)
+        with pytest.raises(DataError, match=r"x\.h5: damaged"):
+            check_file(path)
+    with h5py.File(path, "w"):
+        pass
+    with pytest.raises(DataError, match="nothing in it"):
+        check_file(path)
