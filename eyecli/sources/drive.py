@@ -13,7 +13,7 @@ import requests
 from gdown.exceptions import DownloadError, FileURLRetrievalError
 
 from eyecli.errors import EyecliError, MissingError, UsageError
-from eyecli.sources.remote import TransientError, explain, refuse
+from eyecli.sources.remote import TransientError, bare, explain, refuse
 
 HOSTS = ("drive.google.com", "docs.google.com", "drive.usercontent.google.com")
 ID = re.compile(r"[-\w]{10,}", re.ASCII)
@@ -51,7 +51,7 @@ def parse_drive(text: str) -> Place:
     if "/" not in text:
         if ID.fullmatch(text):
             return Place(text, None)
-        raise UsageError(f"'{text}': neither a link nor an id of Google Drive",
+        raise UsageError(f"'{bare(text)}': neither a link nor an id of Google Drive",
                          "in Drive: Share > Copy link")  # fmt: skip
     parts = urlsplit(text if "://" in text else f"https://{text}")
     words = [word for word in parts.path.split("/") if word]

@@ -191,7 +191,10 @@ def note_path(target: Path) -> Path:
 
 def address_digest(url: str) -> str:
     """Return what tells addresses apart in a note, user info left out."""
-    return hashlib.sha256(f"{bare(url)}?{urlsplit(url).query}".encode()).hexdigest()
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    address = f"{parts.scheme}://{host}{parts.path}?{parts.query}"
+    return hashlib.sha256(address.encode()).hexdigest()
 
 
 def read_note(path: Path) -> Note | None:

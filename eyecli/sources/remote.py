@@ -1,12 +1,13 @@
 """One request over https: the answer, or in plain words why there is none.
 
-Addresses are named without user info and query: those can hold a password or a token.
+Addresses are named without user info, parameters and query: those can hold a password or a token.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import random
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -14,7 +15,7 @@ from datetime import UTC, datetime
 from email.message import Message
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
 import requests
 
@@ -43,10 +44,28 @@ class TransientError(Exception):
 
 
 def bare(url: str) -> str:
-    """Return an address without user info, query and fragment: those can hold credentials."""
-    parts = urlsplit(url)
+    """Return an address without what can hold credentials: user info, parameters, query, fragment.
+
+    Of one that is mistyped nothing before its last ``@`` is shown.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "the address"
+    host, path = parts.netloc.rpartition("@")[2], re.sub(r";[^/]*", ";...", parts.path)
+    if misplaced_login(parts):
+        return f"...@{path.rpartition('@')[2]}" if "@" in path else "..."
+    return f"{parts.scheme}://{host}{path}" if host else re.split("[?#;]", url, maxsplit=1)[0]
+
+
+def misplaced_login(parts: SplitResult) -> bool:
+    """Say whether a password may stand where it is read as port, path or query.
+
+    An ``@`` in the path of a host on the internet is only a letter, unless a ``:`` is before it.
+    """
     host = parts.netloc.rpartition("@")[2]
-    return f"{parts.scheme}://{host}{parts.path}"
+    rest = parts.path or f"{parts.query}{parts.fragment}" if host else parts.geturl()
+    return "@" in rest and (":" in f"{host}{rest}".rpartition("@")[0] or "." not in host)
 
 
 def shown(url: str) -> str:
@@ -72,6 +91,11 @@ def check_url(url: str, *, digest: bool = False) -> None:
                  "file": "a folder of this machine: `eyecli fetch path FOLDER`"}  # fmt: skip
         hint = hints.get(parts.scheme, "other storage: `eyecli fetch rclone REMOTE:PATH`")
         raise UsageError(f"{bare(url)}: not an https address", hint)
+    if misplaced_login(parts):
+        raise UsageError(
+            f"{bare(url)}: an @ after the host",
+            "in a path write %40 for it; in a password %2F for /, %3F for ? and %23 for #",
+        )
     if parts.scheme == "http" and not digest and not is_loopback(parts.hostname):
         raise UsageError(
             f"{bare(url)}: plain http, so what comes could be from anybody",
@@ -267,7 +291,8 @@ def content_name(response: requests.Response) -> str:
         disposition = disposition.encode("latin-1").decode()
     header["Content-Disposition"] = disposition.replace("\n", "").replace("\r", "")
     name = header.get_filename()
-    return safe_name(name or unquote(urlsplit(response.url).path.rstrip("/").rpartition("/")[2]))
+    last = urlsplit(response.url).path.rstrip("/").rpartition("/")[2]
+    return safe_name(name or unquote(last.partition(";")[0]))
 
 
 def content_length(response: requests.Response) -> int | None:

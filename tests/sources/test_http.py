@@ -406,6 +406,38 @@ def test_addresses_are_shown_without_credentials() -> None:
     assert shown(url) == "https://host.org:8443/a%20b/c.zip?..."
 
 
+MISTYPED = (
+    "me:SECRET@h.org/f.zip", "https:me:SECRET@h.org/x", "https:/me:SECRET@h.org/x",
+    "https:///me:SECRET@h.org/x", "https:\\\\me:SECRET@h.org\\x", "https://me:12/SECRET@h.org/x",
+    "https://me:12?SECRET@h.org/x", "https://me:12#SECRET@h.org/x", "https://me/SECRET@h.org/x",
+    "https://me:SECRET@[bad/x", "me:1?SECRET@h.org", "ftp://me:SECRET@h.org/x;sig=SECRET",
+    "https://h.org/me:SECRET@x",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("url", MISTYPED)
+def test_a_password_is_not_shown_where_the_address_is_mistyped(url: str, target: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        download(url, target)
+    assert "SECRET" not in f"{caught.value.message} {caught.value.hint} {bare(url)} {target.name}"
+
+
+def test_an_at_sign_in_a_path_is_only_a_letter() -> None:
+    url = "https://eve:SECRET@cdn.org/pkg@1.0/a.zip"
+    remote.check_url(url)
+    assert bare(url) == "https://cdn.org/pkg@1.0/a.zip"
+
+
+def test_parameters_are_neither_shown_nor_part_of_a_name(server: Server, target: Path) -> None:
+    server.files["/b;sig=SECRET/a.bin;sig=SECRET"] = File(CONTENT)
+    url = server.url + "/b;sig=SECRET/a.bin;sig=SECRET"
+    assert ask(url).name == "a.bin" and bare(url) == server.url + "/b;.../a.bin;..."
+    assert download(url, target).url == bare(url)
+    assert b"SECRET" not in note_path(target).read_bytes()
+    # Another signature is another address, as another query is.
+    assert http.address_digest(url) != http.address_digest(url + "2")
+
+
 def test_killed_and_gone_on_with(server: Server, target: Path) -> None:
     server.files["/a.bin"].stalls = [HALF, -1]
     call = ("import sys; from pathlib import Path; from eyecli.sources.http import download; "
