@@ -53,6 +53,7 @@ def rclone(
 ) -> Result:
     """A remote of rclone: S3, SFTP, WebDAV, OneDrive, private Drives and dozens more."""
     from eyecli.sources.rclone import Wanted, download, list_files, missing, total
+    from eyecli.sources.rclone_local import refuse_inside
     from eyecli.sources.rclone_run import find_rclone
     from eyecli.sources.remotes import parse_remote
     from eyecli.sources.source import Origin
@@ -63,6 +64,7 @@ def rclone(
     )
     target = download_folder(shell, folder, wanted.label())
     binary = find_rclone()
+    refuse_inside(binary, wanted.remote, target, shell.workspace)
     if shell.dry_run:
         listing = list_files(binary, wanted)
         left = missing(listing, target)

@@ -15,10 +15,11 @@ from typing import Any
 
 import msgspec
 
-from eyecli.errors import DataError, RetryError, UsageError
+from eyecli.errors import DataError, RetryError
 from eyecli.sources.folder import refuse_others
 from eyecli.sources.names import readable
 from eyecli.sources.rclone_errors import AGAIN
+from eyecli.sources.rclone_local import refuse_inside
 from eyecli.sources.rclone_run import BRIEF, Binary, Finished, rclone, require_done
 from eyecli.sources.remotes import Remote, child
 from eyecli.workspace.lease import LEASE, lease
@@ -158,6 +159,8 @@ def download(binary: Binary, wanted: Wanted, folder: Path, *, check: bool = True
 
     Raises
     ------
+    UsageError
+        If the folder is inside of the remote.
     DataError
         If the folder holds other files, or a file is not what the remote says.
     RetryError
@@ -165,7 +168,7 @@ def download(binary: Binary, wanted: Wanted, folder: Path, *, check: bool = True
     EyecliError
         As `explain` says.
     """
-    _refuse_inside(wanted.remote, folder)
+    refuse_inside(binary, wanted.remote, folder)
     listing = list_files(binary, wanted)
     shown = wanted.remote.shown
     with lease(folder / STATE, f"{folder}"):
@@ -234,15 +237,6 @@ def differing(done: Finished) -> list[str]:
     """Return the files that ``rclone check --combined=-`` found missing or another."""
     lines = done.out.decode(errors="surrogateescape").splitlines()
     return sorted(line[2:] for line in lines if line[:2] in ("* ", "+ ", "! "))
-
-
-def _refuse_inside(remote: Remote, folder: Path) -> None:
-    """Refuse a local folder that the copy would land in."""
-    if remote.name is None and folder.resolve().is_relative_to(Path(remote.path).resolve()):
-        raise UsageError(
-            f"{folder} is inside {remote.shown}",
-            "`eyecli fetch path` takes a local folder as it is, or name another --folder",
-        )
 
 
 def _go_on(

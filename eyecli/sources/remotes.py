@@ -76,6 +76,17 @@ def parse_remote(text: str) -> Remote:
     )
 
 
+def parameters(text: str) -> dict[str, str]:
+    """Return the values of a connection string, without their quotes."""
+    head = re.match(r":?[^,:/]*", text)
+    assert head
+    at, values = head.end(), {}
+    while parameter := PARAMETER.match(text, at):
+        values[parameter["key"]] = _plain(parameter["value"] or "")
+        at = parameter.end()
+    return values
+
+
 def child(remote: Remote, path: str) -> Remote:
     """Return what lies at a path below a remote."""
     between = "" if not remote.path or remote.path.endswith("/") else "/"

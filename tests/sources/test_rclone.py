@@ -39,6 +39,7 @@ from eyecli.sources.rclone import (
     nanoseconds,
 )
 from eyecli.sources.rclone_errors import Message, explain
+from eyecli.sources.rclone_local import refuse_inside
 from eyecli.sources.rclone_run import find_rclone
 from eyecli.sources.remotes import parse_remote
 
@@ -233,6 +234,33 @@ def test_a_folder_in_itself_is_refused(tmp_path: Path) -> None:
     fill(tmp_path / "data")
     with pytest.raises(UsageError, match="is inside data"):
         download(BINARY, wanted("data"), tmp_path / "data/downloads")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [":local:DATA", ":local,nosuch=1:DATA", "lab:DATA", "lab,copy_links:DATA", "clinic:",
+     "clinic:sub", "named:sub", ':alias,remote="DATA":', "ward:DATA"],
+)  # fmt: skip
+def test_a_folder_in_itself_is_refused_whatever_its_name(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    fill(tmp_path / "data/sub")
+    config.write_text(
+        f"[lab]\ntype = local\n[clinic]\ntype = alias\nremote = lab:{tmp_path}/data\n"
+        "[named]\ntype = alias\nremote = clinic:\n[round]\ntype = alias\nremote = round:\n"
+    )
+    monkeypatch.setenv("RCLONE_CONFIG_WARD_TYPE", "local")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(UsageError, match="downloads is inside"):
+        download(BINARY, wanted(text.replace("DATA", f"{tmp_path}/data")),
+                 tmp_path / "data/sub/downloads")  # fmt: skip
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_folder_beside_is_none_inside(config: Path, tmp_path: Path) -> None:
+    config.write_text("[round]\ntype = alias\nremote = round:\n[other]\ntype = memory\n")
+    for text in (f":local:{tmp_path}/data", "round:", "other:", ":memory:", "nope:x"):
+        refuse_inside(BINARY, parse_remote(text), tmp_path / "data 2")
 
 
 def test_what_is_missing_counts_hidden_files_too(tmp_path: Path) -> None:
