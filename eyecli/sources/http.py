@@ -280,8 +280,6 @@ def _receive(order: _Order, stream: BinaryIO) -> None:
                 return _receive(order, stream)
             order.say(f"{order.target.name}: cannot be gone on with; starting over")
             have = stream.truncate(0)
-        if response.status_code == 416:
-            raise TransientError("the server refuses a part of the file")
         refuse_page(response, order.target.name, order.url)
         length = content_length(response)
         total = None if length is None else have + length

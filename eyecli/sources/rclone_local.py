@@ -30,8 +30,8 @@ def refuse_inside(binary: Binary, remote: Remote, *folders: Path) -> None:
         if place and folder.resolve().is_relative_to(place.resolve()):
             raise UsageError(
                 f"{folder} is inside {remote.shown}",
-                "`eyecli fetch path` takes a local folder as it is, or name another --folder "
-                "and --workspace",
+                "`eyecli fetch path` takes a local folder as it is; "
+                "or name another --folder and --workspace",
             )
 
 
@@ -45,13 +45,10 @@ def local_folder(binary: Binary, remote: Remote, depth: int = DEPTH) -> Path | N
     options = {**_configured(binary, remote.name), **parameters(remote.text)}
     if options.get("type") == "local":
         return Path(remote.path)
-    if below := options.get("remote"):
-        return (
-            local_folder(binary, child(parse_remote(below), remote.path), depth - 1)
-            if depth
-            else None
-        )
-    return None
+    below = options.get("remote")
+    if not below or not depth:
+        return None
+    return local_folder(binary, child(parse_remote(below), remote.path), depth - 1)
 
 
 def _configured(binary: Binary, name: str) -> dict[str, str]:

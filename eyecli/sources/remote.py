@@ -31,6 +31,8 @@ TRIES = 5
 PAUSE = 1.0
 # Who is told to wait longer than this comes back with another command.
 LONGEST_WAIT = 120.0
+# Of a length that can be: 10**18 bytes are an exabyte.
+DIGITS = 18
 BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 AGAIN = "run the same command again: it goes on from what is there"
 
@@ -139,34 +141,60 @@ def opened(
     MissingError
         If the server refuses.
     """
+    at = url
 
-    def stay_safe(response: requests.Response, *_: object, **__: object) -> None:
-        if not response.is_redirect:
-            return
-        target = urlsplit(urljoin(response.url, response.headers["Location"]))
-        if target.scheme == "http" and (
-            response.url.startswith("https:") or not (plain or is_loopback(target.hostname or ""))
-        ):
-            raise MissingError(f"{bare(url)}: leads from a safe address to a plain http one",
-                               "ask who offers the file for an https address")  # fmt: skip
+    def follow(response: requests.Response, *_: object, **__: object) -> None:
+        nonlocal at
+        if response.is_redirect:
+            # Or its body would be read, however long it is.
+            response.close()
+            at = _redirected(response, url, plain=plain)
 
     with requests.Session() as session:
         # Ranges count the bytes as they are sent: they must be those of the file.
         session.headers.update({"User-Agent": f"eyecli/{__version__}",
                                 "Accept-Encoding": "identity"})  # fmt: skip
-        session.hooks["response"].append(stay_safe)
+        session.hooks["response"].append(follow)
         try:
             with session.get(url, stream=True, timeout=timeout, headers=headers) as response:
-                refuse(response, url)
+                refuse(response, url, part="Range" in (headers or {}))
                 yield response
         except (requests.RequestException, UnicodeError) as error:
             # From None: their messages hold the address, query and all.
-            raise explain(error, url, timeout) from None
+            raise explain(error, url, timeout, at) from None
 
 
-def explain(error: Exception, url: str, timeout: float) -> Exception:
-    """Return an error in plain words for one of `requests`, to be raised."""
-    host = urlsplit(url).hostname
+def _redirected(response: requests.Response, url: str, *, plain: bool) -> str:
+    """Return where an answer leads to.
+
+    Raises
+    ------
+    MissingError
+        If that is no address, or not a safe one.
+    """
+    location = response.headers["Location"]
+    try:
+        target = urlsplit(urljoin(response.url, location))
+        sound = target.scheme in ("http", "https") and target.hostname and target.port != 0
+    except ValueError:
+        sound = False
+    if not sound:
+        raise MissingError(f"{bare(url)}: leads to what is no web address: {bare(location)}",
+                           "tell who offers the file, or ask for its own address")  # fmt: skip
+    if target.scheme == "http" and (
+        response.url.startswith("https:") or not (plain or is_loopback(target.hostname or ""))
+    ):
+        raise MissingError(f"{bare(url)}: leads from a safe address to a plain http one",
+                           "ask who offers the file for an https address")  # fmt: skip
+    return target.geturl()
+
+
+def explain(error: Exception, url: str, timeout: float, at: str | None = None) -> Exception:
+    """Return an error in plain words for one of `requests`, to be raised.
+
+    `at` is where redirects have led to, None for `url`.
+    """
+    host = urlsplit(at or url).hostname
     if isinstance(error, requests.exceptions.SSLError):
         return MissingError(
             f"{bare(url)}: the certificate of {host} is not trusted",
@@ -189,22 +217,32 @@ def explain(error: Exception, url: str, timeout: float) -> Exception:
         return TransientError(f"{host} sent what cannot be unpacked")
     if isinstance(error, requests.exceptions.ChunkedEncodingError | requests.ConnectionError):
         return TransientError(f"the connection to {host} failed or was cut")
+    if isinstance(error, requests.exceptions.InvalidHeader):
+        return MissingError(f"{bare(url)}: {host} sent an answer that contradicts itself",
+                            "try again later, or tell who offers the file")  # fmt: skip
+    if at not in (None, url):
+        return MissingError(f"{bare(url)}: leads to what is no web address: {bare(at or url)}",
+                            "tell who offers the file, or ask for its own address")  # fmt: skip
     return UsageError(f"{bare(url)}: not an address that can be asked")
 
 
-def refuse(response: requests.Response, url: str) -> None:
+def refuse(response: requests.Response, url: str, *, part: bool = False) -> None:
     """Raise what the status of an answer says, if it is not that of a file.
+
+    `part` says whether a part of it was asked for.
 
     Raises
     ------
     TransientError
-        If the server is busy.
+        If the server is busy, or gives a part that was not asked for.
     MissingError
         If it refuses.
     """
     code, where = response.status_code, bare(url)
-    if code in (200, 206, 416):
+    if code == 200 or (part and code in (206, 416)):
         return
+    if code in (206, 416):
+        raise TransientError("the server does not give the file whole")
     if code in BUSY:
         raise TransientError(f"{urlsplit(response.url).hostname} is busy (status {code})",
                              _wait(response.headers.get("Retry-After")))  # fmt: skip
@@ -296,8 +334,17 @@ def content_name(response: requests.Response) -> str:
 
 
 def content_length(response: requests.Response) -> int | None:
-    """Return how long the body is, None where the server does not say."""
+    """Return how long the body is, None where the server does not say.
+
+    Raises
+    ------
+    MissingError
+        If it says what no file can have.
+    """
     length = response.headers.get("Content-Length", "")
+    if length.isdecimal() and len(length) > DIGITS:
+        raise MissingError(f"{bare(response.url)}: a length of {len(length)} digits",
+                           "no file has that: tell who offers it")  # fmt: skip
     encoded = response.headers.get("Content-Encoding", "identity") != "identity"
     return int(length) if length.isdecimal() and not encoded else None
 
