@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import os
 import re
@@ -19,6 +18,7 @@ from eyecli.errors import DataError, RetryError
 from eyecli.sources.folder import refuse_others
 from eyecli.sources.names import readable
 from eyecli.sources.rclone_errors import AGAIN
+from eyecli.sources.rclone_listing import is_folder, listed
 from eyecli.sources.rclone_local import refuse_inside
 from eyecli.sources.rclone_run import BRIEF, Binary, Finished, rclone, require_done
 from eyecli.sources.remotes import Remote, child
@@ -108,16 +108,15 @@ def list_files(binary: Binary, wanted: Wanted) -> dict[str, Entry]:
                 f"{remote.shown}: a file would land outside the folder: {message.about}",
                 "nothing was fetched; have it renamed, or leave it out with --exclude",
             )
-    require_done(binary, done, remote)
-    rows: list[dict[str, Any]] = json.loads(done.out)
+    rows = listed(require_done(binary, done, remote), remote)
     for row in rows:
-        path = PurePosixPath(row["Path"])
+        path = PurePosixPath(row.path)
         if path.is_absolute() or ".." in path.parts:
-            raise DataError(f"{remote.shown}: {row['Path']} would land outside the folder")
+            raise DataError(f"{remote.shown}: {row.path} would land outside the folder")
     if not rows:
         left = "no file passes --include and --exclude" if wanted.filters() else "no files"
         raise DataError(f"{remote.shown}: {left}", "see `rclone lsf --recursive`")
-    found = {row["Path"]: Entry(max(row["Size"], 0), row["ModTime"]) for row in rows}
+    found = {row.path: Entry(max(row.size, 0), row.modified) for row in rows}
     return dict(sorted(found.items()))
 
 
@@ -282,7 +281,7 @@ def _is_file(binary: Binary, remote: Remote, listing: Mapping[str, Entry]) -> bo
     if len(listing) != 1 or PurePosixPath(remote.path).name not in listing:
         return False
     done = rclone(binary, ["lsjson", "--stat", *BRIEF], [remote.text], remote)
-    return not json.loads(require_done(binary, done, remote).out)["IsDir"]
+    return not is_folder(require_done(binary, done, remote), remote)
 
 
 def nanoseconds(modified: str) -> int:

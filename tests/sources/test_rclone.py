@@ -224,10 +224,22 @@ def test_a_users_settings_of_rclone_change_neither_files_nor_log(
 ) -> None:
     made = fill(tmp_path / "data")
     for name, value in {"DRY_RUN": "true", "LOG_FILE": "log", "VERBOSE": "2", "MAX_SIZE": "3",
-                        "EXCLUDE": "*.txt", "INPLACE": "true", "DUMP": "auth"}.items():  # fmt: skip
+                        "EXCLUDE": "*.txt", "INPLACE": "true", "DUMP": "auth", "STAT": "true",
+                        "DIRS_ONLY": "true", "ERROR_ON_NO_TRANSFER": "true", "CHECKFILE": "MD5",
+                        "HASH": "true", "CUTOFF_MODE": "x"}.items():  # fmt: skip
         monkeypatch.setenv(f"RCLONE_{name}", value)
-    download(BINARY, wanted("data"), tmp_path / "got")
+    for _ in range(2):
+        download(BINARY, wanted("data"), tmp_path / "got")
     assert contents(tmp_path / "got") == made and not Path("log").exists()
+
+
+def test_a_users_settings_of_the_network_and_of_remotes_stay(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("CONFIG", "CONFIG_PASS", "CONFIG_LAB_TYPE", "S3_SECRET_ACCESS_KEY", "TIMEOUT",
+                 "CA_CERT", "BWLIMIT", "LOW_LEVEL_RETRIES", "RETRIES"):  # fmt: skip
+        monkeypatch.setenv(f"RCLONE_{name}", "x")
+        assert rclone_run._environment()[f"RCLONE_{name}"] == "x"
 
 
 def test_a_folder_in_itself_is_refused(tmp_path: Path) -> None:
@@ -422,6 +434,45 @@ def test_without_the_binary_the_extra_is_named(
     new = stand_in(tmp_path / "new", "rclone v1.63.0")
     monkeypatch.setattr(rclone_run.sysconfig, "get_path", lambda _: str(new.parent))
     assert find_rclone() == rclone_run.Binary(str(new), "1.63.0")
+
+
+@pytest.mark.parametrize(
+    "out",
+    ["", "not json", "{}", "[1]", "[{}]", '[{"Path":"a","Size":null,"ModTime":"x"}]',
+     '[{"Path":"a\\ud800","Size":1,"ModTime":"x"}]', '[{"Path":"a\\0000","Size":1,"ModTime":"x"}]',
+     '[{"Path":"a\\377","Size":1,"ModTime":"x"}]', '[{"Path":"","Size":1,"ModTime":"x"}]'],
+)  # fmt: skip
+def test_what_is_no_listing_is_said_to_be_none(tmp_path: Path, out: str) -> None:
+    script = stand_in(tmp_path / "fake", "")
+    written = out.replace("\\ud800", "\\\\ud800").replace("\\0000", "\\\\u0000")
+    script.write_text(f"#!/bin/sh\nprintf '{written}'\n")
+    with pytest.raises(DataError, match="x:y: rclone printed what is no listing"):
+        list_files(rclone_run.Binary(str(script), "1.70"), wanted("x:y"))
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["123", "null", "{}", '{"msg":"hi"}', '{"msg":5,"level":"info"}',
+     '{"msg":"x","level":"info","stats":5}', '{"msg":"x","level":"info","stats":{}}'],
+)  # fmt: skip
+def test_lines_that_rclone_does_not_write_are_passed_over(tmp_path: Path, line: str) -> None:
+    script = stand_in(tmp_path / "fake", "")
+    row = '[{"Path":"a","Size":-1,"ModTime":"2001-09-09T01:46:40Z"}]'
+    script.write_text(f"#!/bin/sh\necho '{line}' >&2\necho '{row}'\n")
+    binary = rclone_run.Binary(str(script), "1.70")
+    assert list(list_files(binary, wanted("x:y"))) == ["a"]
+
+
+@pytest.mark.parametrize("says", ["\\377rclone v1.70.1", "rclone v" + "9" * 5000 + ".1"])
+def test_what_tells_no_version_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: str
+) -> None:
+    script = stand_in(tmp_path / "odd", "")
+    script.write_text(f"#!/bin/sh\nprintf '{says}'\n")
+    monkeypatch.setenv("PATH", str(script.parent), prepend=":")
+    new = stand_in(tmp_path / "new", "rclone v1.63.0")
+    monkeypatch.setattr(rclone_run.sysconfig, "get_path", lambda _: str(new.parent))
+    assert find_rclone().path == str(new)
 
 
 @pytest.mark.parametrize(
