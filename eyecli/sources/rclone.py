@@ -7,7 +7,7 @@ import logging
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -92,6 +92,8 @@ def limits(bandwidth: str | None, transfers: int | None) -> list[str]:
 def list_files(binary: Binary, wanted: Wanted) -> dict[str, Entry]:
     """List the files that would be fetched, sorted by path.
 
+    What is kept about a download is no file of it, where the remote was one itself.
+
     Raises
     ------
     DataError
@@ -99,6 +101,11 @@ def list_files(binary: Binary, wanted: Wanted) -> dict[str, Entry]:
     EyecliError
         As `explain` says, if the remote cannot be listed.
     """
+    return _listed(binary, wanted)[0]
+
+
+def _listed(binary: Binary, wanted: Wanted) -> tuple[dict[str, Entry], bool]:
+    """Return the files, and whether there is what is kept about another download too."""
     remote = wanted.remote
     words = ["lsjson", "--recursive", "--files-only", "--no-mimetype", *BRIEF, *wanted.filters()]
     done = rclone(binary, words, [remote.text], remote)
@@ -113,11 +120,17 @@ def list_files(binary: Binary, wanted: Wanted) -> dict[str, Entry]:
         path = PurePosixPath(row.path)
         if path.is_absolute() or ".." in path.parts:
             raise DataError(f"{remote.shown}: {row.path} would land outside the folder")
-    if not rows:
+    files = [row for row in rows if not row.path.startswith(f"{STATE}/")]
+    if not files:
         left = "no file passes --include and --exclude" if wanted.filters() else "no files"
         raise DataError(f"{remote.shown}: {left}", "see `rclone lsf --recursive`")
-    found = {row.path: Entry(max(row.size, 0), row.modified) for row in rows}
-    return dict(sorted(found.items()))
+    found = {row.path: Entry(max(row.size, 0), row.modified) for row in files}
+    return dict(sorted(found.items())), len(files) < len(rows)
+
+
+def hidden(listing: Mapping[str, Entry]) -> int:
+    """Return how many listed files are hidden: they are fetched, but are no part of the source."""
+    return sum("/." in f"/{path}" for path in listing)
 
 
 def total(listing: Mapping[str, Entry]) -> int:
@@ -168,8 +181,13 @@ def download(binary: Binary, wanted: Wanted, folder: Path, *, check: bool = True
         As `explain` says.
     """
     refuse_inside(binary, wanted.remote, folder)
-    listing = list_files(binary, wanted)
+    listing, is_download = _listed(binary, wanted)
     shown = wanted.remote.shown
+    # Not always: of a remote that is a file rclone takes no filter.
+    chosen = replace(wanted, exclude=[f"/{STATE}/**", *wanted.exclude]) if is_download else wanted
+    if count := hidden(listing):
+        log.info("%s: %d of %d files are hidden, and left out of the source",
+                 shown, count, len(listing))  # fmt: skip
     with lease(folder / STATE, f"{folder}"):
         beat = _beat(folder / STATE / LEASE)
         refuse_others(folder, listing, PARTIAL)
@@ -177,12 +195,12 @@ def download(binary: Binary, wanted: Wanted, folder: Path, *, check: bool = True
         write_atomic(folder / STATE / LISTING, msgspec.json.encode(listing))
         words = ["copy", f"--partial-suffix={PARTIAL}",
                  # Of several streams no part could be continued.
-                 "--multi-thread-streams=0", *wanted.filters(), *wanted.limits(),
+                 "--multi-thread-streams=0", *chosen.filters(), *wanted.limits(),
                  *(["--checksum"] if wanted.checksum else [])]  # fmt: skip
         done = rclone(binary, words, [wanted.remote.text, str(folder)], wanted.remote,
                       label=f"fetch {shown}", beat=beat)  # fmt: skip
         _warn(require_done(binary, done, wanted.remote, begun=True))
-        verified = verify(binary, wanted, folder, beat) if check else "not checked"
+        verified = verify(binary, chosen, folder, beat) if check else "not checked"
     return {
         "remote": shown,
         "rclone": binary.version,

@@ -283,6 +283,26 @@ def test_what_is_missing_counts_hidden_files_too(tmp_path: Path) -> None:
     assert missing(listing, tmp_path / "got") == {}
 
 
+@pytest.mark.parametrize("include", [(), ("*.txt",), ("*.json",)])
+def test_what_is_kept_about_a_download_is_no_file_of_the_next(
+    tmp_path: Path, include: tuple[str, ...]
+) -> None:
+    made = fill(tmp_path / "data", ("a.txt", "b.json"))
+    download(BINARY, wanted("data"), tmp_path / "first")
+    kept = tmp_path / "first" / STATE / LISTING
+    kept.write_bytes(b"{}")
+    some = wanted("first", include=include)
+    facts = download(BINARY, some, tmp_path / "second")
+    got = contents(tmp_path / "second")
+    assert (
+        set(got)
+        == set(list_files(BINARY, some))
+        == {name for name in made if not include or name.endswith(include[0][1:])}
+    )
+    assert (facts["files"], facts["exclude"]) == (len(got), [])
+    assert (tmp_path / "second" / STATE / LISTING).read_bytes() != b"{}"
+
+
 class Evil(BaseHTTPRequestHandler):
     """A WebDAV server whose names lead out of the folder."""
 
