@@ -137,7 +137,7 @@ def parse_slug(kind: str, slug: str) -> Asked:
         raise UsageError(f"kaggle has no '{kind}'", suggest(kind, KINDS))
     if kind == "competition" and re.fullmatch(r"[\w-]+", slug, re.ASCII):
         return Asked(kind, slug)
-    match = re.fullmatch(r"([\w-]+/[\w-]+)(?:/(?:versions/)?([1-9]\d*))?", slug, re.ASCII)
+    match = re.fullmatch(r"([\w-]+/[\w-]+)(?:/(?:versions/)?([1-9]\d{0,8}))?", slug, re.ASCII)
     if kind == "dataset" and match:
         return Asked(kind, match[1], int(match[2]) if match[2] else None)
     form = "NAME" if kind == "competition" else "OWNER/NAME, or OWNER/NAME/VERSION"

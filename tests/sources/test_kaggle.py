@@ -366,6 +366,7 @@ def test_slugs() -> None:
         parse_slug("data-set", "o/n")
     assert caught.value.hint == "did you mean 'dataset'?"
     for kind, slug in (("competition", "o/n"), ("dataset", "n"), ("dataset", "o/n/0"),
+                       ("dataset", "o/n/" + "9" * 5000),
                        ("dataset", "../n"), ("competition", "..")):  # fmt: skip
         with pytest.raises(UsageError, match=f"not the slug of a {kind}"):
             parse_slug(kind, slug)
