@@ -204,6 +204,12 @@ def reading(archive: Archive, name: str = "") -> Iterator[None]:
         raise DataError(f"{what}: damaged or cut off: {error}", AGAIN) from error
 
 
+def tells_damage(error: Exception) -> bool:
+    """Say whether an error is of the bytes of an archive, not of the disk that they are on."""
+    # That of bz2 is an OSError without a number.
+    return isinstance(error, BROKEN) or (isinstance(error, OSError) and error.errno is None)
+
+
 def extract(archive: Archive, folder: Path) -> None:
     """Write the members of an archive into a folder in which nobody else writes.
 
