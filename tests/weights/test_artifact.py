@@ -291,7 +291,7 @@ def test_a_member_of_a_zip_on_drive(
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_a_member_that_cannot_be_unpacked_is_not_kept(tmp_path: Path, method: int) -> None:
-    whole = write_archive(tmp_path / "x.whl", {FILE: CONTENT * 1000}, method).read_bytes()
+    whole = write_archive(tmp_path / "x.whl", {FILE: CONTENT * 20}, method).read_bytes()
     encrypted = bytearray(whole)
     for at in (6, whole.index(b"PK\1\2") + 8):
         encrypted[at] |= 1
@@ -470,6 +470,13 @@ def test_weights_of_ones_own(here: Path, capfd: pytest.CaptureFixture[str]) -> N
 def test_unknown_entries_are_a_usage_error() -> None:
     with pytest.raises(UsageError):
         registry.entry("nothing")
+
+
+def test_what_is_no_regular_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.pth")
+    for path in (tmp_path / "pipe.pth", Path("/dev/zero"), tmp_path):
+        with pytest.raises(DataError, match=f"{path.name}: not a regular file"):
+            check_file(path)
 
 
 def test_a_damaged_file_of_keras_is_refused(tmp_path: Path) -> None:
