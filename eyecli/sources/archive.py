@@ -297,7 +297,7 @@ def _tar_members(
             raise _refused(archive, member.name, "is a link, a device or a sparse file")
         yield member.name, None if member.isdir() else member
         # Of a million members these would take a gigabyte.
-        tar.members.clear()
+        tar.members.clear()  # type: ignore[attr-defined]
 
 
 def _require_end(stream: IO[bytes]) -> None:

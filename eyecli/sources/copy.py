@@ -20,7 +20,7 @@ from eyecli.sources.archive import (
 )
 from eyecli.sources.contents import folder_for, list_files
 from eyecli.sources.folder import require_room
-from eyecli.sources.layouts import DEEPEST, Layouts, fits_as_it_lies
+from eyecli.sources.layouts import DEEPEST, Layouts, find_layout, fits_as_it_lies
 from eyecli.sources.tree import base_of, hash_tree
 from eyecli.workspace.manifest import canonical
 from eyecli.workspace.store import fsync_folder, staging
@@ -54,7 +54,8 @@ def copy_place(root: Path, place: Path, layouts: Layouts, layout: str | None = N
     Raises
     ------
     DataError
-        If something cannot be read, or an archive is damaged or holds what is refused.
+        If something cannot be read, an archive is damaged or holds what is refused, or no layout
+        fits.
     EyecliError
         If the disk has no room for it.
     """
@@ -77,6 +78,8 @@ def copy_place(root: Path, place: Path, layouts: Layouts, layout: str | None = N
                 (folder / path).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(place / path, folder / path)
         _unpack_inner(folder, root, layouts, layout)
+        # A copy that is no source would never be used.
+        find_layout(folder, layouts, root, layout, copy_of=place)
         # One flush of all: thousands of single ones take minutes.
         os.sync()
         target.parent.mkdir(exist_ok=True)

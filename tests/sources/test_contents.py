@@ -109,15 +109,27 @@ def test_files_that_are_not_there_are_not_a_layout(root: Path, tmp_path: Path) -
 
 
 def test_a_layout_that_is_named_decides_how_deep(root: Path, tmp_path: Path) -> None:
-    write_zip(tmp_path / "x.zip", {"a.txt": b""})
-    write_zip(tmp_path / "mixed/x.zip", {"a.txt": b""})
-    write_files(tmp_path / "mixed", {"b.txt": b""})
+    write_zip(tmp_path / "x.zip", {"a.csv": b""})
+    write_zip(tmp_path / "mixed/x.zip", {"a.csv": b""})
+    write_files(tmp_path / "mixed", {"b.csv": b""})
     assert found(tmp_path / "x.zip", root, layout="bitmaps").depth == 1
     assert found(tmp_path / "mixed", root, layout="bitmaps").depth == 0
     write_zip(tmp_path / "mixed/y.zip", {"y.bmp": b""})
     assert found(tmp_path / "mixed", root, layout="bitmaps").depth == 1
     with pytest.raises(UsageError, match="unknown layout 'bitmap'"):
         found(tmp_path / "x.zip", root, layout="bitmap")
+
+
+def test_a_layout_that_is_named_has_a_file_there(root: Path, tmp_path: Path) -> None:
+    for place in (
+        write_files(tmp_path / "loose", {"a.png": b"", "provenance.json": b"{}"}),
+        write_zip(tmp_path / "x.zip", {"a.png": b"", "provenance.json": b"{}"}),
+    ):
+        with pytest.raises(DataError, match=r"no file of layout bitmaps; 2 files, such as a\.png"):
+            found(place, root, layout="bitmaps")
+    write_tar(tmp_path / "loose/x.tar.gz", ALL)
+    with pytest.raises(UsageError, match=r"loose/x\.tar\.gz is compressed as a whole"):
+        found(tmp_path / "loose", root, layout="bitmaps")
 
 
 @pytest.mark.parametrize("name", ["x.tar.gz", "x.tgz", "x.tar.bz2", "x.tar.xz", "outer.zip"])

@@ -81,6 +81,18 @@ def test_a_backup_beside_known_files_stays_what_it_is(root: Path, tmp_path: Path
     assert copied(root, tmp_path / "data")[1].keys() == {*FILES, "backup.zip"}
 
 
+def test_what_is_no_layout_leaves_nothing(root: Path, tmp_path: Path) -> None:
+    files = {"a.txt": b"", "b.txt": b""}
+    for place in (
+        write_tar(tmp_path / "x.tar.bz2", files),
+        write_zip(tmp_path / "x.zip", files),
+        write_files(tmp_path / "data", files),
+    ):
+        with pytest.raises(DataError, match=f"^{place}: none of the known layouts"):
+            copied(root, place)
+    assert not (root / "copies").exists() and list((root / "tmp").iterdir()) == []
+
+
 def test_a_damaged_archive_leaves_nothing(root: Path, tmp_path: Path) -> None:
     for name in ("x.zip", "x.tar.gz"):
         files = {**FILES, "train/2.bmp": random.Random(0).randbytes(3000)}
