@@ -98,19 +98,22 @@ def _unpack_inner(folder: Path, root: Path, layouts: Layouts, layout: str | None
     for _ in range(DEEPEST):
         if fits_as_it_lies(folder, layouts, root, layout):
             return
-        for first, parts in find_archives(list_files(folder, root)).items():
-            _unpack(folder, parts, folder, first)
+        files = list_files(folder, root)
+        for first, parts in find_archives(files).items():
+            _unpack(folder, parts, folder, first, alone=len(parts) == len(files))
             for part in parts:
                 (folder / part).unlink()
 
 
-def _unpack(base: Path, parts: Sequence[str], folder: Path, inner: str = "") -> None:
+def _unpack(
+    base: Path, parts: Sequence[str], folder: Path, inner: str = "", alone: bool = False
+) -> None:
     """Unpack an archive of these parts; an `inner` one into the folder that its members lie in."""
     archive = archive_of(base, parts)
     members = list_members(archive)
     require_room(folder, sum(members.values()), WORKSPACE)
     try:
-        extract(archive, folder / folder_for(inner, members) if inner else folder)
+        extract(archive, folder / folder_for(inner, members, alone=alone) if inner else folder)
     finally:
         # An open file is not gone when it is deleted.
         forget_archives()

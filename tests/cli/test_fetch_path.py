@@ -161,6 +161,14 @@ def test_a_layout_of_which_there_is_no_file_is_refused(eyecli: Command, tmp_path
     assert not [*tmp_path.glob("eyecli-workspace/source"), *tmp_path.glob("*/copies")]
 
 
+def test_a_folder_of_one_archive_is_what_the_archive_is(eyecli: Command, tmp_path: Path) -> None:
+    write_zip(tmp_path / "x/eyes.zip", {"left/1_2.bmp": b"", "right/1_2.bmp": b""})
+    assert eyecli("fetch", "path", "x/eyes.zip").ref == "source/gaze@v1"
+    for words in (["x"], ["x", "--copy"]):
+        done = eyecli("fetch", "path", *words, "--json")
+        assert json.loads(done.out)["summary"]["layout"] == "eye-crops", done.err
+
+
 def test_an_archive_is_rehashed(eyecli: Command, tmp_path: Path) -> None:
     import os
 

@@ -86,10 +86,33 @@ def test_an_archive_beside_known_files_is_a_file_like_any_other(root: Path, tmp_
 
 
 def test_what_is_in_an_archive_lies_in_a_folder_of_its_name_unless_it_is_one() -> None:
-    assert folder_for("a/train.zip.001", ["train/1", "train/2"]) == "a/"
-    assert folder_for("train.zip.001", ["1", "2"]) == "train/"
-    assert folder_for("a/b.v2.tar", ["1", "c/2"]) == "a/b.v2/"
-    assert folder_for("labels.csv.zip", ["labels.csv"]) == ""
+    assert folder_for("a/train.zip.001", ["train/1", "train/2"], alone=False) == "a/"
+    assert folder_for("train.zip.001", ["1", "2"], alone=False) == "train/"
+    assert folder_for("a/b.v2.tar", ["1", "c/2"], alone=False) == "a/b.v2/"
+    assert folder_for("labels.csv.zip", ["labels.csv"], alone=False) == ""
+    assert folder_for("a/b.v2.tar", ["1", "c/2"], alone=True) == "a/"
+
+
+def test_an_archive_alone_in_a_folder_is_the_archive(root: Path, tmp_path: Path) -> None:
+    inner = write_zip(tmp_path / "data/x.zip", ALL)
+    split(write_zip(tmp_path / "parts/x.zip", ALL), 3)
+    write_zip(tmp_path / "outer/o.zip", {"x.zip": inner.read_bytes()}, zipfile.ZIP_STORED)
+    for place in (tmp_path / "data", tmp_path / "parts", tmp_path / "outer"):
+        assert contents(fetched(root, place)) == ALL
+    write_files(tmp_path / "data", {"readme.txt": b""})
+    assert set(found(tmp_path / "data", root).names) == {"readme.txt", *(f"x/{n}" for n in ALL)}
+
+
+def test_an_index_of_when_members_lay_elsewhere_is_not_believed(root: Path, tmp_path: Path) -> None:
+    place = write_zip(tmp_path / "data/x.zip", ALL).parent
+    artifact = fetch_path(root, place, LAYOUTS).artifact
+    (index,) = (root / "index").glob("*-members.json")
+    index.write_bytes(
+        index.read_bytes()
+        .replace(b'"train/', b'"x/train/')
+        .replace(f'"rule":{module.RULE}'.encode(), b'"rule":1')
+    )
+    assert contents(open_source(root, artifact)) == ALL
 
 
 def test_two_files_of_one_name_are_refused(root: Path, tmp_path: Path) -> None:

@@ -72,7 +72,14 @@ def test_archives_in_archives_are_unpacked_too(root: Path, tmp_path: Path) -> No
     deeper = write_tar(tmp_path / "deeper.tar.xz", {"deep/outer.zip": outer.read_bytes()})
     for place in (tmp_path / "inner", outer, deeper):
         found = copied(root, place)[1]
-        assert {name.removeprefix("deep/outer/"): found[name] for name in found} == FILES
+        assert {name.removeprefix("deep/"): found[name] for name in found} == FILES
+
+
+def test_an_archive_alone_in_a_folder_lies_as_if_it_were_the_folder(
+    root: Path, tmp_path: Path
+) -> None:
+    write_zip(tmp_path / "data/x.zip", FILES)
+    assert copied(root, tmp_path / "data")[1] == FILES
 
 
 def test_a_backup_beside_known_files_stays_what_it_is(root: Path, tmp_path: Path) -> None:
