@@ -16,6 +16,7 @@ from typing import Any
 
 from eyecli.errors import DataError, UsageError, suggest
 from eyecli.progress import SECONDS
+from eyecli.sources.archive import tells_damage
 from eyecli.sources.folder import refuse_others, require_room
 from eyecli.sources.kaggle_errors import kaggle_error
 from eyecli.sources.kaggle_process import Event, work_with_kaggle
@@ -302,7 +303,9 @@ def _keep(piece: Piece, part: Path, folder: Path, packed: bool) -> None:
     target = folder / (f"{piece.target}.zip" if packed else piece.target)
     try:
         wrong = _what_is_wrong(part, target.suffix == ".zip", piece.size, packed)
-    except zipfile.BadZipFile as error:
+    except Exception as error:
+        if not tells_damage(error):
+            raise
         wrong = f"it is no whole zip archive: {error}"
     if wrong:
         part.unlink()
