@@ -294,7 +294,7 @@ def check_kaggle(workspace: Path, deadline: float) -> Iterator[Finding]:
     if not files:
         yield Finding(
             "warn", "kaggle credentials", "none; only `fetch kaggle` needs them",
-            f"make a token at kaggle.com/settings; keep it in {home}/.kaggle/access_token, mode 600",
+            f"make a token at kaggle.com/settings, for {home}/.kaggle/access_token, mode 600",
         )  # fmt: skip
     for path in files:
         if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):

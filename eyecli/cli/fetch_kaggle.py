@@ -9,10 +9,12 @@ import typer
 
 from eyecli.cli.contract import Result, Shell
 from eyecli.cli.folders import (
+    A_DAY,
     Folder,
     Layout,
     Licence,
     Name,
+    a_number,
     check_labels,
     download_folder,
     fetch_folder,
@@ -39,7 +41,13 @@ def kaggle(
     name: Name = None,
     licence: Licence = NOT_GIVEN,
     timeout: Annotated[
-        float, typer.Option(min=1, help="Seconds without a byte after which to give up.")
+        float,
+        typer.Option(
+            min=1,
+            max=A_DAY,
+            callback=a_number,
+            help="Seconds without a byte after which to give up.",
+        ),
     ] = 120.0,
     retries: Annotated[int, typer.Option(min=0, help="How often to retry what fails.")] = 5,
 ) -> Result:

@@ -52,7 +52,8 @@ def rclone(
     licence: Licence = "not stated",
 ) -> Result:
     """A remote of rclone: S3, SFTP, WebDAV, OneDrive, private Drives and dozens more."""
-    from eyecli.sources.rclone import Wanted, download, list_files, missing, total
+    from eyecli.sources.rclone import Wanted, download, hidden, list_files, missing, total
+    from eyecli.sources.rclone_local import refuse_inside
     from eyecli.sources.rclone_run import find_rclone
     from eyecli.sources.remotes import parse_remote
     from eyecli.sources.source import Origin
@@ -63,6 +64,7 @@ def rclone(
     )
     target = download_folder(shell, folder, wanted.label())
     binary = find_rclone()
+    refuse_inside(binary, wanted.remote, target, shell.workspace)
     if shell.dry_run:
         listing = list_files(binary, wanted)
         left = missing(listing, target)
@@ -70,9 +72,10 @@ def rclone(
             f"{len(listing)} files, {total(listing)} bytes; "
             f"{len(left)} files, {total(left)} bytes of them are not in {target} yet"
         )
+        aside = f"{hidden(listing)} of the files are hidden, and left out of the source"
         document = {"files": len(listing), "bytes": total(listing), "folder": str(target),
                     "missing_files": len(left), "missing_bytes": total(left)}  # fmt: skip
-        return Result([line], document)
+        return Result([line, *([aside] if hidden(listing) else [])], document)
     shell.open(create=True)
     facts = download(binary, wanted, target.absolute(), check=check)
     filters = [f"--include={pattern}" for pattern in wanted.include]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,13 +28,39 @@ Folder = Annotated[
     typer.Option(help="Where the files go; downloads/ in the workspace by default."),
 ]
 
+# Longer the system cannot wait for a connection, or nobody does.
+A_DAY = 86400.0
+
+
+def a_number(seconds: float) -> float:
+    """Refuse nan, which no range does."""
+    if isnan(seconds):
+        raise typer.BadParameter("not a number of seconds")
+    return seconds
+
+
 Timeout = Annotated[
-    float, typer.Option(min=0.1, help="Seconds without a byte after which to give up.")
+    float,
+    typer.Option(
+        min=0.1,
+        max=A_DAY,
+        callback=a_number,
+        help="Seconds without a byte after which to give up.",
+    ),
 ]
 
 
 def download_folder(shell: Shell, folder: Path | None, label: str) -> Path:
-    """Return where downloaded files go; a download that was cut goes on there."""
+    """Return where downloaded files go; a download that was cut goes on there.
+
+    Raises
+    ------
+    UsageError
+        If a file is in the place of the folder, or of one above it.
+    """
+    for place in (folder, *folder.parents) if folder else ():
+        if place.exists() and not place.is_dir():
+            raise UsageError(f"--folder {folder}: {place} is not a folder", "name another --folder")
     return folder or shell.workspace / "downloads" / label
 
 

@@ -27,6 +27,7 @@ def end_cleanly_on_sigterm() -> None:
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, _on_signal)
     signal.signal(signal.SIGALRM, _on_alarm)
+    sys.unraisablehook = _say_unraisable
     # A worker process that was forked has nothing of ours to clean.
     os.register_at_fork(after_in_child=_forget)
 
@@ -41,6 +42,15 @@ def _forget() -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is _on_signal:
             signal.signal(number, signal.SIG_DFL)
+
+
+def _say_unraisable(args: Any) -> None:
+    """Print what was raised where nobody could catch it, but for our own signals.
+
+    They can come while a library's callback runs; that is asked again, and no error of its own.
+    """
+    if not issubclass(args.exc_type, (KeyboardInterrupt, Terminated)):
+        sys.__unraisablehook__(args)
 
 
 def _on_signal(signum: int, frame: Any) -> None:

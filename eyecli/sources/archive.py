@@ -39,6 +39,8 @@ DRIVE = re.compile(r"[A-Za-z]:")
 # More than any data: what a small file says it holds is not believed beyond.
 LARGEST_RATIO, SUSPICIOUS = 200, 10**9
 CHUNK = 2**20
+# Of a tar: a header with all that belongs to it, such as a long name; the zeros at its end.
+LARGEST_HEADER, LARGEST_END = 2**20, 2**24
 AGAIN = "copy or download it again"
 BROKEN = (
     zipfile.BadZipFile, zlib.error, lzma.LZMAError, tarfile.TarError, struct.error, EOFError,
@@ -204,6 +206,12 @@ def reading(archive: Archive, name: str = "") -> Iterator[None]:
         raise DataError(f"{what}: damaged or cut off: {error}", AGAIN) from error
 
 
+def tells_damage(error: Exception) -> bool:
+    """Say whether an error is of the bytes of an archive, not of the disk that they are on."""
+    # That of bz2 is an OSError without a number.
+    return isinstance(error, BROKEN) or (isinstance(error, OSError) and error.errno is None)
+
+
 def extract(archive: Archive, folder: Path) -> None:
     """Write the members of an archive into a folder in which nobody else writes.
 
@@ -230,7 +238,7 @@ def _streams(archive: Archive, names: Mapping[str, int]) -> Iterator[tuple[str, 
                 yield name, stream
         return
     with reading(archive), Joined(archive.spans) as view:
-        tar = _open_tar(archive, view)
+        tar = tarfile.TarFile(fileobj=_unpacked(archive, view), tarinfo=_StrictInfo)
         while (member := tar.next()) is not None:
             path = safe_name(member.name)
             content = tar.extractfile(member) if path in names else None
@@ -246,13 +254,9 @@ def _opened(archive: Archive, process: int) -> _Open:
         if archive.kind == "zip":
             opened = zipfile.ZipFile(view)
             return _Open(view, opened, _checked(archive, _zip_members(archive, opened)))
-        tar = _open_tar(archive, view)
-        members = _checked(archive, _tar_members(archive, tar))
-        if archive.kind == "compressed tar":
-            assert tar.fileobj
-            # Its checksum is at the end.
-            while tar.fileobj.read(CHUNK):
-                pass
+        stream = _unpacked(archive, view)
+        members = _checked(archive, _tar_members(archive, stream))
+        _require_end(stream)
         return _Open(view, None, members)
 
 
@@ -279,16 +283,32 @@ def _zip_members(
 
 
 def _tar_members(
-    archive: Archive, tar: tarfile.TarFile
+    archive: Archive, stream: IO[bytes]
 ) -> Iterator[tuple[str, tarfile.TarInfo | None]]:
+    headers = _Headers(stream)
+    tar = tarfile.TarFile(fileobj=headers, tarinfo=_StrictInfo)  # type: ignore[arg-type]
     end = 0
     while (member := tar.next()) is not None:
+        headers.left = LARGEST_HEADER
         if member.size < 0 or member.offset < end:
             raise tarfile.ReadError(f"{member.name!r}: damaged header")
         end = member.offset_data
         if not (member.isdir() or member.isreg()) or member.issparse():
             raise _refused(archive, member.name, "is a link, a device or a sparse file")
         yield member.name, None if member.isdir() else member
+        # Of a million members these would take a gigabyte.
+        tar.members.clear()  # type: ignore[attr-defined]
+
+
+def _require_end(stream: IO[bytes]) -> None:
+    """Read a tar to its end, where a compressed one has its checksum: there are only zeros."""
+    size = 0
+    while chunk := stream.read(CHUNK):
+        size += len(chunk)
+        if chunk.strip(b"\0"):
+            raise tarfile.ReadError("there is more behind its end, such as a second archive")
+        if size > LARGEST_END:
+            raise tarfile.ReadError("there is no end to the zeros behind its end")
 
 
 def _checked(
@@ -304,13 +324,14 @@ def _checked(
         if name.encode(errors="replace") != name.encode(errors="surrogateescape"):
             raise _refused(archive, given, "is a name that is not UTF-8")
         parts = name.split("/")
+        # What is left out is to be read as well, and a header takes room too.
+        total += (_size(member) if member else 0) + tarfile.BLOCKSIZE
+        if total > max(SUSPICIOUS, LARGEST_RATIO * packed):
+            raise _refused(archive, given, f"makes more than {LARGEST_RATIO} times its size of it")
         if member is None or "__MACOSX" in parts or any(p.startswith(".") for p in parts):
             continue
         if name in found:
             raise _refused(archive, given, "is in it twice")
-        total += _size(member)
-        if total > max(SUSPICIOUS, LARGEST_RATIO * packed):
-            raise _refused(archive, given, f"makes more than {LARGEST_RATIO} times its size of it")
         found[name] = member
     folders: set[str] = set()
     for name in found:
@@ -334,6 +355,30 @@ def _size(member: zipfile.ZipInfo | tarfile.TarInfo) -> int:
     return member.file_size if isinstance(member, zipfile.ZipInfo) else member.size
 
 
+@dataclass
+class _Headers:
+    """A tar of which the headers are read: of each no more than a few of its bytes.
+
+    What tarfile is told to read at once (long names, extended headers, maps of sparse files) it
+    reads, were it gigabytes of zeros that take kilobytes in the archive.
+    """
+
+    stream: IO[bytes]
+    left: int = LARGEST_HEADER
+
+    def read(self, size: int) -> bytes:
+        self.left -= size
+        if self.left < 0:
+            raise tarfile.ReadError("a header of absurd size")
+        return self.stream.read(size)
+
+    def seek(self, offset: int) -> int:
+        return self.stream.seek(offset)
+
+    def tell(self) -> int:
+        return self.stream.tell()
+
+
 class _StrictInfo(tarfile.TarInfo):
     """A header that is damaged or missing is an error, not the end."""
 
@@ -347,7 +392,7 @@ class _StrictInfo(tarfile.TarInfo):
             raise tarfile.ReadError(str(error)) from error
 
 
-def _open_tar(archive: Archive, view: Joined) -> tarfile.TarFile:
+def _unpacked(archive: Archive, view: Joined) -> IO[bytes]:
     stream: IO[bytes] = io.BufferedReader(view)
     if archive.kind == "compressed tar":
         start = stream.read(2)
@@ -355,4 +400,4 @@ def _open_tar(archive: Archive, view: Joined) -> tarfile.TarFile:
         # Names lie more often than the first two bytes.
         opener = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open}.get(start, lzma.open)
         stream = opener(stream)  # type: ignore[operator]
-    return tarfile.TarFile(fileobj=stream, tarinfo=_StrictInfo)
+    return stream

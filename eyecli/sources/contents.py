@@ -2,7 +2,8 @@
 
 In a folder an archive is a file like any other, at first. Where its files are no known layout, they
 are looked at again with the archives in it opened: what is in ``x.zip`` then lies where ``x.zip``
-lies, in a folder ``x`` if it is more than one file or folder. So too for archives in archives.
+lies, in a folder ``x`` if it is more than one file or folder and not all there is: an archive alone
+in a folder is the same data as the archive. So too for archives in archives.
 """
 
 from __future__ import annotations
@@ -35,6 +36,9 @@ from eyecli.sources.joined import Span
 from eyecli.sources.tree import base_of, hash_tree, index_path, parts_of, walk
 from eyecli.workspace.manifest import DAMAGED, canonical
 from eyecli.workspace.store import write_atomic
+
+# Counts up when members come to lie elsewhere, so that no index remembers where they lay.
+RULE = 2
 
 
 class Entry(NamedTuple):
@@ -100,6 +104,7 @@ class _Members(msgspec.Struct, frozen=True):
 class _Index(msgspec.Struct, frozen=True):
     folder: str
     depth: int
+    rule: int
     archives: dict[str, _Members]
 
 
@@ -178,7 +183,7 @@ def open_archives(place: Path, entries: Entries) -> tuple[Entries, list[str]]:
         members = list_members(archive)
         for part in parts:
             del opened[part]
-        folder = "" if base / first == place else folder_for(first, members)
+        folder = folder_for(first, members, alone=len(parts) == len(entries))
         for name, size in members.items():
             path = folder + name
             if path in opened:
@@ -197,11 +202,21 @@ def _remembered(place: Path, packed: Packed) -> Entries:
     return entries
 
 
-def folder_for(archive: str, members: Iterable[str]) -> str:
-    """Return the folder, with its slash, that an archive's members lie in."""
+def folder_for(archive: str, members: Iterable[str], *, alone: bool) -> str:
+    """Return the folder, with its slash, that an archive's members lie in.
+
+    Parameters
+    ----------
+    archive
+        Path of its first part.
+    members
+        What is in it.
+    alone
+        Whether there is no other file.
+    """
     above, slash, name = archive.rpartition("/")
     match = NAME.fullmatch(name)
-    if match is None or len({name.split("/")[0] for name in members}) == 1:
+    if match is None or alone or len({name.split("/")[0] for name in members}) == 1:
         return above + slash
     return f"{above}{slash}{match['stem']}/"
 
@@ -302,7 +317,7 @@ def hash_contents(root: Path, place: Path, depth: int) -> tuple[dict[str, Digest
                 first = entries[path].outer
                 known.setdefault(first, _Members(parts[first], {})).files[path] = digest
     if known != index:
-        write_atomic(_index_path(root, place), canonical(_Index(str(place), depth, known)))
+        write_atomic(_index_path(root, place), canonical(_Index(str(place), depth, RULE, known)))
     for first, held in known.items():
         for part in archives[first]:
             del on_disk[part]
@@ -334,4 +349,4 @@ def _read_index(root: Path, place: Path, depth: int) -> dict[str, _Members]:
         index = msgspec.json.decode(_index_path(root, place).read_bytes(), type=_Index)
     except (OSError, *DAMAGED):
         return {}
-    return index.archives if index.depth == depth else {}
+    return index.archives if (index.depth, index.rule) == (depth, RULE) else {}

@@ -20,7 +20,7 @@ from eyecli.sources.archive import (
 )
 from eyecli.sources.contents import folder_for, list_files
 from eyecli.sources.folder import require_room
-from eyecli.sources.layouts import DEEPEST, Layouts, fits_as_it_lies
+from eyecli.sources.layouts import DEEPEST, Layouts, find_layout, fits_as_it_lies
 from eyecli.sources.tree import base_of, hash_tree
 from eyecli.workspace.manifest import canonical
 from eyecli.workspace.store import fsync_folder, staging
@@ -54,7 +54,8 @@ def copy_place(root: Path, place: Path, layouts: Layouts, layout: str | None = N
     Raises
     ------
     DataError
-        If something cannot be read, or an archive is damaged or holds what is refused.
+        If something cannot be read, an archive is damaged or holds what is refused, or no layout
+        fits.
     EyecliError
         If the disk has no room for it.
     """
@@ -77,6 +78,8 @@ def copy_place(root: Path, place: Path, layouts: Layouts, layout: str | None = N
                 (folder / path).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(place / path, folder / path)
         _unpack_inner(folder, root, layouts, layout)
+        # A copy that is no source would never be used.
+        find_layout(folder, layouts, root, layout, copy_of=place)
         # One flush of all: thousands of single ones take minutes.
         os.sync()
         target.parent.mkdir(exist_ok=True)
@@ -95,19 +98,22 @@ def _unpack_inner(folder: Path, root: Path, layouts: Layouts, layout: str | None
     for _ in range(DEEPEST):
         if fits_as_it_lies(folder, layouts, root, layout):
             return
-        for first, parts in find_archives(list_files(folder, root)).items():
-            _unpack(folder, parts, folder, first)
+        files = list_files(folder, root)
+        for first, parts in find_archives(files).items():
+            _unpack(folder, parts, folder, first, alone=len(parts) == len(files))
             for part in parts:
                 (folder / part).unlink()
 
 
-def _unpack(base: Path, parts: Sequence[str], folder: Path, inner: str = "") -> None:
+def _unpack(
+    base: Path, parts: Sequence[str], folder: Path, inner: str = "", alone: bool = False
+) -> None:
     """Unpack an archive of these parts; an `inner` one into the folder that its members lie in."""
     archive = archive_of(base, parts)
     members = list_members(archive)
     require_room(folder, sum(members.values()), WORKSPACE)
     try:
-        extract(archive, folder / folder_for(inner, members) if inner else folder)
+        extract(archive, folder / folder_for(inner, members, alone=alone) if inner else folder)
     finally:
         # An open file is not gone when it is deleted.
         forget_archives()

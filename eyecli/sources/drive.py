@@ -13,7 +13,7 @@ import requests
 from gdown.exceptions import DownloadError, FileURLRetrievalError
 
 from eyecli.errors import EyecliError, MissingError, UsageError
-from eyecli.sources.remote import TransientError, explain, refuse
+from eyecli.sources.remote import TransientError, bare, explain, refuse
 
 HOSTS = ("drive.google.com", "docs.google.com", "drive.usercontent.google.com")
 ID = re.compile(r"[-\w]{10,}", re.ASCII)
@@ -48,13 +48,19 @@ def parse_drive(text: str) -> Place:
     UsageError
         If it is neither, or the link of a Google document, which is no file.
     """
-    if "/" not in text:
-        if ID.fullmatch(text):
-            return Place(text, None)
-        raise UsageError(f"'{text}': neither a link nor an id of Google Drive",
+    if "/" not in text and ID.fullmatch(text):
+        return Place(text, None)
+    neither = UsageError(f"'{bare(text)}': neither a link nor an id of Google Drive",
                          "in Drive: Share > Copy link")  # fmt: skip
-    parts = urlsplit(text if "://" in text else f"https://{text}")
+    if "/" not in text:
+        raise neither
+    try:
+        parts = urlsplit(text if "://" in text else f"https://{text}")
+    except ValueError:
+        raise neither from None
     words = [word for word in parts.path.split("/") if word]
+    if not parts.hostname:
+        raise neither
     if parts.hostname not in HOSTS:
         raise UsageError(f"{parts.hostname}: not Google Drive", "use `eyecli fetch url`")
     if set(words[:1]) & set(DOCUMENTS):

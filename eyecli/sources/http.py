@@ -191,7 +191,10 @@ def note_path(target: Path) -> Path:
 
 def address_digest(url: str) -> str:
     """Return what tells addresses apart in a note, user info left out."""
-    return hashlib.sha256(f"{bare(url)}?{urlsplit(url).query}".encode()).hexdigest()
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    address = f"{parts.scheme}://{host}{parts.path}?{parts.query}"
+    return hashlib.sha256(address.encode()).hexdigest()
 
 
 def read_note(path: Path) -> Note | None:
@@ -277,8 +280,6 @@ def _receive(order: _Order, stream: BinaryIO) -> None:
                 return _receive(order, stream)
             order.say(f"{order.target.name}: cannot be gone on with; starting over")
             have = stream.truncate(0)
-        if response.status_code == 416:
-            raise TransientError("the server refuses a part of the file")
         refuse_page(response, order.target.name, order.url)
         length = content_length(response)
         total = None if length is None else have + length

@@ -16,6 +16,7 @@ from typing import Any
 
 from eyecli.errors import DataError, UsageError, suggest
 from eyecli.progress import SECONDS
+from eyecli.sources.archive import tells_damage
 from eyecli.sources.folder import refuse_others, require_room
 from eyecli.sources.kaggle_errors import kaggle_error
 from eyecli.sources.kaggle_process import Event, work_with_kaggle
@@ -137,7 +138,7 @@ def parse_slug(kind: str, slug: str) -> Asked:
         raise UsageError(f"kaggle has no '{kind}'", suggest(kind, KINDS))
     if kind == "competition" and re.fullmatch(r"[\w-]+", slug, re.ASCII):
         return Asked(kind, slug)
-    match = re.fullmatch(r"([\w-]+/[\w-]+)(?:/(?:versions/)?([1-9]\d*))?", slug, re.ASCII)
+    match = re.fullmatch(r"([\w-]+/[\w-]+)(?:/(?:versions/)?([1-9]\d{0,8}))?", slug, re.ASCII)
     if kind == "dataset" and match:
         return Asked(kind, match[1], int(match[2]) if match[2] else None)
     form = "NAME" if kind == "competition" else "OWNER/NAME, or OWNER/NAME/VERSION"
@@ -302,7 +303,9 @@ def _keep(piece: Piece, part: Path, folder: Path, packed: bool) -> None:
     target = folder / (f"{piece.target}.zip" if packed else piece.target)
     try:
         wrong = _what_is_wrong(part, target.suffix == ".zip", piece.size, packed)
-    except zipfile.BadZipFile as error:
+    except Exception as error:
+        if not tells_damage(error):
+            raise
         wrong = f"it is no whole zip archive: {error}"
     if wrong:
         part.unlink()

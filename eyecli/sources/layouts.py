@@ -51,6 +51,10 @@ class Recognisable(Protocol):
     """What must be known of a layout to recognise it."""
 
     @property
+    def meaning(self) -> str:
+        """In a sentence."""
+
+    @property
     def fits(self) -> Recogniser:
         """Says whether files are of it."""
 
@@ -119,7 +123,13 @@ def _fitting(listing: Listing, layouts: Layouts) -> list[str]:
     return [name for name in fits if not layouts[name][1].general] or fits
 
 
-def find_layout(place: Path, layouts: Layouts, workspace: Path, layout: str | None = None) -> Found:
+def find_layout(
+    place: Path,
+    layouts: Layouts,
+    workspace: Path,
+    layout: str | None = None,
+    copy_of: Path | None = None,
+) -> Found:
     """Find the layout of a folder or an archive, or take the one named.
 
     Archives are opened only where their files are no layout without.
@@ -134,30 +144,35 @@ def find_layout(place: Path, layouts: Layouts, workspace: Path, layout: str | No
         Left out where it lies in the folder.
     layout
         The one it is, where that is known.
+    copy_of
+        What messages name in place of a copy that is being made.
 
     Raises
     ------
     UsageError
         If there is no layout of that name, or archives cannot be read where they lie.
     DataError
-        If no layout, or more than one, fits; or the files cannot be read.
+        If no layout, or more than one, fits; no file is of the one named; or the files cannot be
+        read.
     """
     if layout and layout not in layouts:
         raise UsageError(f"unknown layout '{layout}'", suggest(layout, layouts))
     sought = {layout: layouts[layout]} if layout else layouts
     entries = list_files(place, workspace)
     listings = [_listing(place, entries)]
+    shown = copy_of or place
+    closed: list[str] = []
     while not _fitting(listings[-1], sought):
         opened, closed = open_archives(place, entries)
         if opened.keys() == entries.keys() or len(listings) > DEEPEST:
             if layout is None or all(kind_of(name) for name in listings[-1]):
-                refuse_closed(place, closed)
+                refuse_closed(shown, closed)
             break
         entries = opened
         listings.append(_listing(place, entries))
     depth = len(listings) - 1
     if layout is None:
-        layout = recognise(listings[depth], layouts, place)
+        layout = recognise(listings[depth], layouts, shown)
     elif not _fitting(listings[depth], sought):
         # Who names it knows better: archives are opened where there is nothing else.
         loose = (n for n, one in enumerate(listings) if not all(kind_of(name) for name in one))
@@ -168,6 +183,13 @@ def find_layout(place: Path, layouts: Layouts, workspace: Path, layout: str | No
         raise DataError(
             f"{place}: the files of layout {layout} are opened on disk, not in an archive",
             copy_it(place),
+        )
+    own = re.compile(entry.files or ".*", re.I | re.S)
+    if not any(own.fullmatch(name) for name in names):
+        refuse_closed(shown, closed)
+        raise DataError(
+            f"{shown}: no file of layout {layout}; {len(names)} files, such as {names[0]}",
+            f"{layout} is {entry.meaning}; see `eyecli schema`, or leave out --layout",
         )
     # What generators of data leave is known to everybody.
     used = re.compile(f"{entry.files or '.*'}|provenance\\.json", re.I | re.S)

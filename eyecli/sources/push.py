@@ -6,13 +6,13 @@ a place without it holds no whole artifact. Nothing is ever deleted there.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from eyecli.errors import DataError, UsageError
 from eyecli.sources.rclone import compared_by, differing, limits
 from eyecli.sources.rclone_errors import NO_FILE, NO_FOLDER
+from eyecli.sources.rclone_listing import listed
 from eyecli.sources.rclone_run import BRIEF, Binary, Finished, rclone, require_done
 from eyecli.sources.remotes import Remote, child
 from eyecli.workspace.lineage import PUBLISHED
@@ -158,7 +158,7 @@ def _names(binary: Binary, place: Remote) -> set[str]:
     done = rclone(binary, words, [place.text], place)
     if done.code in (NO_FOLDER, NO_FILE):
         return set()
-    return {row["Path"] for row in json.loads(require_done(binary, done, place).out)}
+    return {row.path for row in listed(require_done(binary, done, place), place)}
 
 
 def _read(binary: Binary, place: Remote) -> bytes:

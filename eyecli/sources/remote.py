@@ -1,12 +1,13 @@
 """One request over https: the answer, or in plain words why there is none.
 
-Addresses are named without user info and query: those can hold a password or a token.
+Addresses are named without user info, parameters and query: those can hold a password or a token.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import random
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -14,7 +15,7 @@ from datetime import UTC, datetime
 from email.message import Message
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
 import requests
 
@@ -30,6 +31,8 @@ TRIES = 5
 PAUSE = 1.0
 # Who is told to wait longer than this comes back with another command.
 LONGEST_WAIT = 120.0
+# Of a length that can be: 10**18 bytes are an exabyte.
+DIGITS = 18
 BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 AGAIN = "run the same command again: it goes on from what is there"
 
@@ -43,10 +46,28 @@ class TransientError(Exception):
 
 
 def bare(url: str) -> str:
-    """Return an address without user info, query and fragment: those can hold credentials."""
-    parts = urlsplit(url)
+    """Return an address without what can hold credentials: user info, parameters, query, fragment.
+
+    Of one that is mistyped nothing before its last ``@`` is shown.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "the address"
+    host, path = parts.netloc.rpartition("@")[2], re.sub(r";[^/]*", ";...", parts.path)
+    if misplaced_login(parts):
+        return f"...@{path.rpartition('@')[2]}" if "@" in path else "..."
+    return f"{parts.scheme}://{host}{path}" if host else re.split("[?#;]", url, maxsplit=1)[0]
+
+
+def misplaced_login(parts: SplitResult) -> bool:
+    """Say whether a password may stand where it is read as port, path or query.
+
+    An ``@`` in the path of a host on the internet is only a letter, unless a ``:`` is before it.
+    """
     host = parts.netloc.rpartition("@")[2]
-    return f"{parts.scheme}://{host}{parts.path}"
+    rest = parts.path or f"{parts.query}{parts.fragment}" if host else parts.geturl()
+    return "@" in rest and (":" in f"{host}{rest}".rpartition("@")[0] or "." not in host)
 
 
 def shown(url: str) -> str:
@@ -72,6 +93,11 @@ def check_url(url: str, *, digest: bool = False) -> None:
                  "file": "a folder of this machine: `eyecli fetch path FOLDER`"}  # fmt: skip
         hint = hints.get(parts.scheme, "other storage: `eyecli fetch rclone REMOTE:PATH`")
         raise UsageError(f"{bare(url)}: not an https address", hint)
+    if misplaced_login(parts):
+        raise UsageError(
+            f"{bare(url)}: an @ after the host",
+            "in a path write %40 for it; in a password %2F for /, %3F for ? and %23 for #",
+        )
     if parts.scheme == "http" and not digest and not is_loopback(parts.hostname):
         raise UsageError(
             f"{bare(url)}: plain http, so what comes could be from anybody",
@@ -115,34 +141,60 @@ def opened(
     MissingError
         If the server refuses.
     """
+    at = url
 
-    def stay_safe(response: requests.Response, *_: object, **__: object) -> None:
-        if not response.is_redirect:
-            return
-        target = urlsplit(urljoin(response.url, response.headers["Location"]))
-        if target.scheme == "http" and (
-            response.url.startswith("https:") or not (plain or is_loopback(target.hostname or ""))
-        ):
-            raise MissingError(f"{bare(url)}: leads from a safe address to a plain http one",
-                               "ask who offers the file for an https address")  # fmt: skip
+    def follow(response: requests.Response, *_: object, **__: object) -> None:
+        nonlocal at
+        if response.is_redirect:
+            # Or its body would be read, however long it is.
+            response.close()
+            at = _redirected(response, url, plain=plain)
 
     with requests.Session() as session:
         # Ranges count the bytes as they are sent: they must be those of the file.
         session.headers.update({"User-Agent": f"eyecli/{__version__}",
                                 "Accept-Encoding": "identity"})  # fmt: skip
-        session.hooks["response"].append(stay_safe)
+        session.hooks["response"].append(follow)
         try:
             with session.get(url, stream=True, timeout=timeout, headers=headers) as response:
-                refuse(response, url)
+                refuse(response, url, part="Range" in (headers or {}))
                 yield response
         except (requests.RequestException, UnicodeError) as error:
             # From None: their messages hold the address, query and all.
-            raise explain(error, url, timeout) from None
+            raise explain(error, url, timeout, at) from None
 
 
-def explain(error: Exception, url: str, timeout: float) -> Exception:
-    """Return an error in plain words for one of `requests`, to be raised."""
-    host = urlsplit(url).hostname
+def _redirected(response: requests.Response, url: str, *, plain: bool) -> str:
+    """Return where an answer leads to.
+
+    Raises
+    ------
+    MissingError
+        If that is no address, or not a safe one.
+    """
+    location = response.headers["Location"]
+    try:
+        target = urlsplit(urljoin(response.url, location))
+        sound = target.scheme in ("http", "https") and target.hostname and target.port != 0
+    except ValueError:
+        sound = False
+    if not sound:
+        raise MissingError(f"{bare(url)}: leads to what is no web address: {bare(location)}",
+                           "tell who offers the file, or ask for its own address")  # fmt: skip
+    if target.scheme == "http" and (
+        response.url.startswith("https:") or not (plain or is_loopback(target.hostname or ""))
+    ):
+        raise MissingError(f"{bare(url)}: leads from a safe address to a plain http one",
+                           "ask who offers the file for an https address")  # fmt: skip
+    return target.geturl()
+
+
+def explain(error: Exception, url: str, timeout: float, at: str | None = None) -> Exception:
+    """Return an error in plain words for one of `requests`, to be raised.
+
+    `at` is where redirects have led to, None for `url`.
+    """
+    host = urlsplit(at or url).hostname
     if isinstance(error, requests.exceptions.SSLError):
         return MissingError(
             f"{bare(url)}: the certificate of {host} is not trusted",
@@ -165,22 +217,32 @@ def explain(error: Exception, url: str, timeout: float) -> Exception:
         return TransientError(f"{host} sent what cannot be unpacked")
     if isinstance(error, requests.exceptions.ChunkedEncodingError | requests.ConnectionError):
         return TransientError(f"the connection to {host} failed or was cut")
+    if isinstance(error, requests.exceptions.InvalidHeader):
+        return MissingError(f"{bare(url)}: {host} sent an answer that contradicts itself",
+                            "try again later, or tell who offers the file")  # fmt: skip
+    if at not in (None, url):
+        return MissingError(f"{bare(url)}: leads to what is no web address: {bare(at or url)}",
+                            "tell who offers the file, or ask for its own address")  # fmt: skip
     return UsageError(f"{bare(url)}: not an address that can be asked")
 
 
-def refuse(response: requests.Response, url: str) -> None:
+def refuse(response: requests.Response, url: str, *, part: bool = False) -> None:
     """Raise what the status of an answer says, if it is not that of a file.
+
+    `part` says whether a part of it was asked for.
 
     Raises
     ------
     TransientError
-        If the server is busy.
+        If the server is busy, or gives a part that was not asked for.
     MissingError
         If it refuses.
     """
     code, where = response.status_code, bare(url)
-    if code in (200, 206, 416):
+    if code == 200 or (part and code in (206, 416)):
         return
+    if code in (206, 416):
+        raise TransientError("the server does not give the file whole")
     if code in BUSY:
         raise TransientError(f"{urlsplit(response.url).hostname} is busy (status {code})",
                              _wait(response.headers.get("Retry-After")))  # fmt: skip
@@ -267,12 +329,22 @@ def content_name(response: requests.Response) -> str:
         disposition = disposition.encode("latin-1").decode()
     header["Content-Disposition"] = disposition.replace("\n", "").replace("\r", "")
     name = header.get_filename()
-    return safe_name(name or unquote(urlsplit(response.url).path.rstrip("/").rpartition("/")[2]))
+    last = urlsplit(response.url).path.rstrip("/").rpartition("/")[2]
+    return safe_name(name or unquote(last.partition(";")[0]))
 
 
 def content_length(response: requests.Response) -> int | None:
-    """Return how long the body is, None where the server does not say."""
+    """Return how long the body is, None where the server does not say.
+
+    Raises
+    ------
+    MissingError
+        If it says what no file can have.
+    """
     length = response.headers.get("Content-Length", "")
+    if length.isdecimal() and len(length) > DIGITS:
+        raise MissingError(f"{bare(response.url)}: a length of {len(length)} digits",
+                           "no file has that: tell who offers it")  # fmt: skip
     encoded = response.headers.get("Content-Encoding", "identity") != "identity"
     return int(length) if length.isdecimal() and not encoded else None
 

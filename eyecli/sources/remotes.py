@@ -18,7 +18,9 @@ PARAMETER = re.compile(
     r""",(?P<key>[^=,:]+)(?:=(?P<value>'(?:''|[^'])*'|"(?:""|[^"])*"|(?!['"])[^,:]*))?"""
 )
 USER_INFO = re.compile(r"(://)[^/@\s\"']*@")
-QUERY = re.compile(r"(://[^\s\"'?]*)\?[^\s\"']*")
+QUERY = re.compile(r"(://[^\s\"'?;]*)[?;][^\s\"']+")
+# An address where a path was meant: what stands before its last @ can be a password.
+LOGIN = re.compile(r"(?P<before>(?:[A-Za-z0-9+.-]+:)?/{2}|/?)(?P<login>.*)@", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -59,11 +61,30 @@ def parse_remote(text: str) -> Remote:
         at = parameter.end()
     if at == len(text) or text[at] != ":":
         # Not well formed: rclone refuses it, and everything in it may be a secret.
-        return _with_secrets(text, name, "", f"{name},...", {"": text[head.end() + 1 :]})
+        shown = f"{name},..."
+        return _with_secrets(text, name, "", shown, {"": text[head.end() + 1 :]}, {text: shown})
     path = text[at + 1 :]
     rest = ",..." if values else ""
     hosts = [f",{key}='{_host(_plain(values[key]))}'" for key in HOSTS if key in values]
-    return _with_secrets(text, name, path, f"{name}{''.join(hosts)}{rest}:{path}", values)
+    shown_path, hidden = _shown_path(path)
+    shown = f"{name}{''.join(hosts)}{rest}:"
+    if query := QUERY.search(shown + path):
+        hidden["query"] = query[0][len(query[1]) + 1 :]
+    secret = {text[: at + 1]: shown} if values else {}
+    return _with_secrets(
+        text, name, path, QUERY.sub(r"\1?...", shown + shown_path), {**values, **hidden}, secret
+    )
+
+
+def parameters(text: str) -> dict[str, str]:
+    """Return the values of a connection string, without their quotes."""
+    head = re.match(r":?[^,:/]*", text)
+    assert head
+    at, values = head.end(), {}
+    while parameter := PARAMETER.match(text, at):
+        values[parameter["key"]] = _plain(parameter["value"] or "")
+        at = parameter.end()
+    return values
 
 
 def child(remote: Remote, path: str) -> Remote:
@@ -82,8 +103,21 @@ def redact(message: str, remote: Remote) -> str:
     return QUERY.sub(r"\1?...", USER_INFO.sub(r"\1", message))
 
 
-def _with_secrets(text: str, name: str, path: str, shown: str, values: dict[str, str]) -> Remote:
-    found = {text[: len(text) - len(path)]: shown[: len(shown) - len(path)]} if values else {}
+def _shown_path(path: str) -> tuple[str, dict[str, str]]:
+    """Return a path without the login of an address that stands in it, and what is secret in it."""
+    found = LOGIN.match(path)
+    if not found or not (found["before"].endswith("//") or ":" in found["login"]):
+        return path, {}
+    login = found["login"]
+    hidden = {"login": login, "password": login.partition(":")[2]}
+    return f"{found['before']}...@{path[found.end() :]}", hidden
+
+
+def _with_secrets(
+    text: str, name: str, path: str, shown: str, values: dict[str, str], whole: dict[str, str]
+) -> Remote:
+    """Return a remote with every form of the values, and what is said for the whole."""
+    found = dict(whole)
     for key, written in values.items():
         instead = _host(_plain(written)) if key in HOSTS else "..."
         for value in (written, _plain(written)):

@@ -49,12 +49,24 @@ def walk(folder: Path, workspace: Path | None = None) -> Iterator[tuple[str, os.
         leaving it out would silently make a smaller data set.
     """
     if not folder.is_dir():
-        yield from ((name, (folder.parent / name).stat()) for name in parts_of(folder))
+        for name in parts_of(folder):
+            yield name, _regular(folder.parent / name)
         return
     top = folder.stat()
     skip = workspace.stat() if workspace and workspace.is_dir() else None
     own = (skip.st_dev, skip.st_ino) if skip else None
     yield from _below(folder, "", [(top.st_dev, top.st_ino)], own)
+
+
+def _regular(path: Path) -> os.stat_result:
+    """Return the state of a file; of a pipe or a device, reading might never end."""
+    try:
+        stat = path.stat()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    if not S_ISREG(stat.st_mode):
+        raise DataError(f"{path}: not a regular file")
+    return stat
 
 
 def base_of(place: Path) -> Path:

@@ -143,6 +143,9 @@ def check_file(path: Path) -> str:
         If it is none, or holds more than tensors.
     """
     try:
+        # Of a pipe or a device, reading might never end.
+        if path.exists() and not path.is_file():
+            raise DataError(f"{path}: not a regular file")
         with path.open("rb") as stream:
             head = stream.read(8)
     except OSError as error:

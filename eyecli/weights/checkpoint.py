@@ -13,7 +13,7 @@ import numpy as np
 
 from eyecli.errors import DataError
 from eyecli.weights.safetensors_file import looks_like_safetensors, read_safetensors
-from eyecli.weights.tensors import Block, Blocks, Tensor
+from eyecli.weights.tensors import MOST, Block, Blocks, Tensor
 from eyecli.weights.torch_file import ZIP, looks_like_legacy, read_legacy, read_zip
 
 # Under which names trainings put the weights beside their optimizer, epoch and so on.
@@ -109,7 +109,9 @@ def _tensors(found: object, path: Path) -> Iterator[tuple[str, Tensor]]:
 
     What is in two places of the file counts in the first.
     """
+    # Few bytes in a file may repeat one tensor, or one long name, a million times.
     seen: set[int] = set()
+    count = 0
     waiting: list[tuple[str, int, Any]] = (
         [("", 0, found)] if isinstance(found, Tensor | dict | list | tuple) else []
     )
@@ -121,12 +123,20 @@ def _tensors(found: object, path: Path) -> Iterator[tuple[str, Tensor]]:
         if id(value) in seen:
             continue
         seen.add(id(value))
-        if depth > DEPTH or len(name) > LONGEST_NAME:
+        if depth > DEPTH:
             raise DataError(f"{path}: dicts and lists in each other deeper than weights are")
         pairs = value.items() if isinstance(value, dict) else enumerate(value)
-        inside = [
-            (f"{name}.{key}" if depth else str(key), depth + 1, part)
-            for key, part in pairs
-            if isinstance(part, Tensor | dict | list | tuple)
-        ]
+        inside = []
+        for key, part in pairs:
+            if not isinstance(part, Tensor | dict | list | tuple):
+                continue
+            count += 1
+            if count > MOST:
+                raise DataError(f"{path}: more than {MOST} tensors, dicts and lists in it")
+            inner = f"{name}.{key}" if depth else str(key)
+            if len(inner) > LONGEST_NAME:
+                raise DataError(
+                    f"{path}: the name {inner[:80]!a}... has more than {LONGEST_NAME} characters"
+                )
+            inside.append((inner, depth + 1, part))
         waiting += reversed(inside)

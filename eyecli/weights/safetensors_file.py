@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
 
 from eyecli.errors import DataError
-from eyecli.weights.tensors import DIMENSIONS, DTYPES, Block, Tensor
+from eyecli.weights.tensors import DIMENSIONS, DTYPES, MOST, Block, Tensor
 from eyecli.workspace.manifest import DAMAGED
 
-# The format's own limit.
-LARGEST_HEADER = 100_000_000
+# The format allows four times that; of the largest networks it is 10 MB.
+LARGEST_HEADER = 25_000_000
 NAMES = {
     "F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16",
     "C64": "complex64", "I64": "int64", "I32": "int32", "I16": "int16", "I8": "int8",
@@ -29,6 +28,9 @@ class _Entry(msgspec.Struct, frozen=True):
     dtype: str
     shape: list[int]
     data_offsets: tuple[int, int]
+
+
+ENTRY = msgspec.json.Decoder(_Entry)
 
 
 def looks_like_safetensors(head: bytes, size: int) -> bool:
@@ -50,9 +52,11 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Block]]:
             raise DataError(f"{path}: damaged: a header of {length} bytes")
         header = stream.read(length)
     try:
-        entries = msgspec.json.decode(header, type=dict[str, Any])
+        entries = msgspec.json.decode(header, type=dict[str, msgspec.Raw])
         entries.pop("__metadata__", None)
-        found = msgspec.convert(entries, dict[str, _Entry])
+        if len(entries) > MOST:
+            raise DataError(f"{path}: more than {MOST} tensors in it")
+        found = {name: ENTRY.decode(entry) for name, entry in entries.items()}
     except DAMAGED as error:
         raise DataError(f"{path}: damaged header: {error}") from error
     end, tensors, blocks = 8 + length, {}, {}

@@ -11,9 +11,10 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
 from eyecli.errors import DataError, EyecliError, MissingError, RetryError
+from eyecli.sources.archive import tells_damage
 from eyecli.weights.registry import Entry, Source
 
 Say = Callable[[str], None]
@@ -195,7 +196,10 @@ def _extract(archive: Path, member: str, target: Path, expected: Expected) -> No
                 raise DataError(f"{member}: {found[0].file_size} bytes, not {expected.size}")
             with opened.open(found[0]) as stream, target.open("wb") as copy:
                 shutil.copyfileobj(stream, copy, CHUNK)
-    except (BadZipFile, NotImplementedError, ValueError, EOFError) as error:
+    except Exception as error:
+        target.unlink(missing_ok=True)
+        if not tells_damage(error):
+            raise
         raise DataError(f"{archive.name}: damaged: {error}") from error
 
 

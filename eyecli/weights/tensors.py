@@ -23,6 +23,8 @@ REPEATED_BYTES = 64 * 2**20
 # numpy's own limit.
 DIMENSIONS = 32
 LARGEST = 2**58
+# The largest networks have some thousands.
+MOST = 100_000
 
 
 @dataclass(frozen=True)

@@ -152,6 +152,23 @@ def test_what_is_not_used_is_said(eyecli: Command, tmp_path: Path) -> None:
     assert "2 files are not part of layout kermany, such as b.txt" in done.err
 
 
+def test_a_layout_of_which_there_is_no_file_is_refused(eyecli: Command, tmp_path: Path) -> None:
+    write_files(tmp_path / "x", {"left/1_2.bmp": b"", "right/1_2.bmp": b""})
+    for more in ((), ("--copy",)):
+        done = eyecli("fetch", "path", "x", "--layout", "kaggle-dr", *more)
+        assert done.code == 3 and f"{tmp_path}/x: no file of layout kaggle-dr" in done.err
+        assert "<id>_left.jpeg" in done.complaint[-1]
+    assert not [*tmp_path.glob("eyecli-workspace/source"), *tmp_path.glob("*/copies")]
+
+
+def test_a_folder_of_one_archive_is_what_the_archive_is(eyecli: Command, tmp_path: Path) -> None:
+    write_zip(tmp_path / "x/eyes.zip", {"left/1_2.bmp": b"", "right/1_2.bmp": b""})
+    assert eyecli("fetch", "path", "x/eyes.zip").ref == "source/gaze@v1"
+    for words in (["x"], ["x", "--copy"]):
+        done = eyecli("fetch", "path", *words, "--json")
+        assert json.loads(done.out)["summary"]["layout"] == "eye-crops", done.err
+
+
 def test_an_archive_is_rehashed(eyecli: Command, tmp_path: Path) -> None:
     import os
 

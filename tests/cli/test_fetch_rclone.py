@@ -84,6 +84,24 @@ def test_a_dry_run_lists_and_writes_nothing(eyecli: Eyecli, tmp_path: Path) -> N
     assert sorted(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.parametrize("more", [(), ("--dry-run",), ("--folder", "../elsewhere")])
+def test_what_holds_the_workspace_is_refused(
+    eyecli: Eyecli, tmp_path: Path, more: tuple[str, ...]
+) -> None:
+    fill(tmp_path / "a", ("a.txt",))
+    done = eyecli("fetch", "rclone", f":local:{tmp_path}", *more)
+    assert (done.code, done.out) == (2, "") and f"is inside :local:{tmp_path}" in done.err
+    assert not (tmp_path / "eyecli-workspace").exists()
+
+
+def test_hidden_files_are_said_to_be_left_out(eyecli: Eyecli, tmp_path: Path) -> None:
+    fill(tmp_path / "data", ("a.txt", ".git/b.txt", "c/.d.txt"))
+    dry = eyecli("fetch", "rclone", "data", "--dry-run")
+    assert dry.out.splitlines()[1] == "2 of the files are hidden, and left out of the source"
+    done = eyecli("fetch", "rclone", "data", *AS)
+    assert "2 of 3 files are hidden" in done.err
+
+
 def test_a_path_with_metacharacters_is_only_a_path(eyecli: Eyecli, tmp_path: Path) -> None:
     for name in ("$(touch X)", "`touch X`;touch X", "-rf", "a b\n眼"):
         made = fill(tmp_path / name, ("a.txt",))

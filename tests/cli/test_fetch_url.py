@@ -72,6 +72,12 @@ def test_dry_run_lists_and_fetches_nothing(eyecli: Eyecli, server: Server, tmp_p
         ("URL/labels.csv --name v1", 2, "--name 'v1' cannot be used"),
         ("URL/labels.csv URL/labels.csv?again", 2, "is called labels.csv as well"),
         ("http://example.org/x.zip", 2, "plain http"),
+        ("me:SECRET@example.org/x.zip", 2, "...@example.org/x.zip: not an https address"),
+        ("URL/labels.csv --timeout inf", 2, "--timeout"),
+        ("URL/labels.csv --timeout 1e300", 2, "--timeout"),
+        ("URL/labels.csv --timeout nan", 2, "not a number"),
+        ("URL/labels.csv --folder a-file", 2, "a-file is not a folder"),
+        ("URL/labels.csv --folder a-file/x", 2, "a-file is not a folder"),
         ("https://drive.google.com/file/d/1AbC-dEf_123/view", 2, "use `eyecli fetch drive`"),
         ("URL/nothing", 5, "there is no such file (status 404)"),
         ("URL/labels.csv --sha256 " + "0" * 64, 3, "its sha256 is"),
@@ -81,7 +87,9 @@ def test_dry_run_lists_and_fetches_nothing(eyecli: Eyecli, server: Server, tmp_p
 def test_what_cannot_be_is_said(
     eyecli: Eyecli, server: Server, tmp_path: Path, words: str, code: int, says: str
 ) -> None:
+    (tmp_path / "a-file").write_text("mine")
     done = eyecli("fetch", "url", *words.replace("URL", server.url).split())
+    assert "--workspace" not in done.err
     assert (done.code, done.out) == (code, "") and says in done.err
     assert not list(tmp_path.rglob("labels.csv"))
 

@@ -137,3 +137,21 @@ def test_the_demo_ends_with_its_step(tmp_path: Path) -> None:
     code, out, err = end(command, tmp_path, "eyecli-workspace/samples/.sample-*", signal.SIGTERM)
     assert (code, out, err.splitlines()[-1]) == (143, "", "terminated")
     assert eyecli_process("workspace", "ls", cwd=tmp_path).code == 0
+
+
+def test_a_signal_in_a_callback_of_a_library_is_no_error_of_its_own(tmp_path: Path) -> None:
+    body = """
+        class Callback:
+            def __init__(self, error):
+                self.error = error
+            def __del__(self):
+                raise self.error
+        for error in (KeyboardInterrupt(), Terminated(), ValueError("real")):
+            Callback(error)"""
+    script = COMMAND.replace("{body}", body.strip())
+    script = f"from eyecli.cli.signals import Terminated\n{script}"
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "done\n")
+    assert "ValueError: real" in done.stderr
+    assert "KeyboardInterrupt" not in done.stderr and "Terminated" not in done.stderr

@@ -86,10 +86,33 @@ def test_an_archive_beside_known_files_is_a_file_like_any_other(root: Path, tmp_
 
 
 def test_what_is_in_an_archive_lies_in_a_folder_of_its_name_unless_it_is_one() -> None:
-    assert folder_for("a/train.zip.001", ["train/1", "train/2"]) == "a/"
-    assert folder_for("train.zip.001", ["1", "2"]) == "train/"
-    assert folder_for("a/b.v2.tar", ["1", "c/2"]) == "a/b.v2/"
-    assert folder_for("labels.csv.zip", ["labels.csv"]) == ""
+    assert folder_for("a/train.zip.001", ["train/1", "train/2"], alone=False) == "a/"
+    assert folder_for("train.zip.001", ["1", "2"], alone=False) == "train/"
+    assert folder_for("a/b.v2.tar", ["1", "c/2"], alone=False) == "a/b.v2/"
+    assert folder_for("labels.csv.zip", ["labels.csv"], alone=False) == ""
+    assert folder_for("a/b.v2.tar", ["1", "c/2"], alone=True) == "a/"
+
+
+def test_an_archive_alone_in_a_folder_is_the_archive(root: Path, tmp_path: Path) -> None:
+    inner = write_zip(tmp_path / "data/x.zip", ALL)
+    split(write_zip(tmp_path / "parts/x.zip", ALL), 3)
+    write_zip(tmp_path / "outer/o.zip", {"x.zip": inner.read_bytes()}, zipfile.ZIP_STORED)
+    for place in (tmp_path / "data", tmp_path / "parts", tmp_path / "outer"):
+        assert contents(fetched(root, place)) == ALL
+    write_files(tmp_path / "data", {"readme.txt": b""})
+    assert set(found(tmp_path / "data", root).names) == {"readme.txt", *(f"x/{n}" for n in ALL)}
+
+
+def test_an_index_of_when_members_lay_elsewhere_is_not_believed(root: Path, tmp_path: Path) -> None:
+    place = write_zip(tmp_path / "data/x.zip", ALL).parent
+    artifact = fetch_path(root, place, LAYOUTS).artifact
+    (index,) = (root / "index").glob("*-members.json")
+    index.write_bytes(
+        index.read_bytes()
+        .replace(b'"train/', b'"x/train/')
+        .replace(f'"rule":{module.RULE}'.encode(), b'"rule":1')
+    )
+    assert contents(open_source(root, artifact)) == ALL
 
 
 def test_two_files_of_one_name_are_refused(root: Path, tmp_path: Path) -> None:
@@ -109,15 +132,27 @@ def test_files_that_are_not_there_are_not_a_layout(root: Path, tmp_path: Path) -
 
 
 def test_a_layout_that_is_named_decides_how_deep(root: Path, tmp_path: Path) -> None:
-    write_zip(tmp_path / "x.zip", {"a.txt": b""})
-    write_zip(tmp_path / "mixed/x.zip", {"a.txt": b""})
-    write_files(tmp_path / "mixed", {"b.txt": b""})
+    write_zip(tmp_path / "x.zip", {"a.csv": b""})
+    write_zip(tmp_path / "mixed/x.zip", {"a.csv": b""})
+    write_files(tmp_path / "mixed", {"b.csv": b""})
     assert found(tmp_path / "x.zip", root, layout="bitmaps").depth == 1
     assert found(tmp_path / "mixed", root, layout="bitmaps").depth == 0
     write_zip(tmp_path / "mixed/y.zip", {"y.bmp": b""})
     assert found(tmp_path / "mixed", root, layout="bitmaps").depth == 1
     with pytest.raises(UsageError, match="unknown layout 'bitmap'"):
         found(tmp_path / "x.zip", root, layout="bitmap")
+
+
+def test_a_layout_that_is_named_has_a_file_there(root: Path, tmp_path: Path) -> None:
+    for place in (
+        write_files(tmp_path / "loose", {"a.png": b"", "provenance.json": b"{}"}),
+        write_zip(tmp_path / "x.zip", {"a.png": b"", "provenance.json": b"{}"}),
+    ):
+        with pytest.raises(DataError, match=r"no file of layout bitmaps; 2 files, such as a\.png"):
+            found(place, root, layout="bitmaps")
+    write_tar(tmp_path / "loose/x.tar.gz", ALL)
+    with pytest.raises(UsageError, match=r"loose/x\.tar\.gz is compressed as a whole"):
+        found(tmp_path / "loose", root, layout="bitmaps")
 
 
 @pytest.mark.parametrize("name", ["x.tar.gz", "x.tgz", "x.tar.bz2", "x.tar.xz", "outer.zip"])

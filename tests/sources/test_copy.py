@@ -72,13 +72,32 @@ def test_archives_in_archives_are_unpacked_too(root: Path, tmp_path: Path) -> No
     deeper = write_tar(tmp_path / "deeper.tar.xz", {"deep/outer.zip": outer.read_bytes()})
     for place in (tmp_path / "inner", outer, deeper):
         found = copied(root, place)[1]
-        assert {name.removeprefix("deep/outer/"): found[name] for name in found} == FILES
+        assert {name.removeprefix("deep/"): found[name] for name in found} == FILES
+
+
+def test_an_archive_alone_in_a_folder_lies_as_if_it_were_the_folder(
+    root: Path, tmp_path: Path
+) -> None:
+    write_zip(tmp_path / "data/x.zip", FILES)
+    assert copied(root, tmp_path / "data")[1] == FILES
 
 
 def test_a_backup_beside_known_files_stays_what_it_is(root: Path, tmp_path: Path) -> None:
     write_files(tmp_path / "data", FILES)
     write_zip(tmp_path / "data/backup.zip", FILES)
     assert copied(root, tmp_path / "data")[1].keys() == {*FILES, "backup.zip"}
+
+
+def test_what_is_no_layout_leaves_nothing(root: Path, tmp_path: Path) -> None:
+    files = {"a.txt": b"", "b.txt": b""}
+    for place in (
+        write_tar(tmp_path / "x.tar.bz2", files),
+        write_zip(tmp_path / "x.zip", files),
+        write_files(tmp_path / "data", files),
+    ):
+        with pytest.raises(DataError, match=f"^{place}: none of the known layouts"):
+            copied(root, place)
+    assert not (root / "copies").exists() and list((root / "tmp").iterdir()) == []
 
 
 def test_a_damaged_archive_leaves_nothing(root: Path, tmp_path: Path) -> None:

@@ -106,6 +106,8 @@ def test_every_shape_of_link_gives_its_id(link: str, place: Place) -> None:
     ("link", "says"),
     [
         ("data", "neither a link nor an id"),
+        ("/", "'/': neither a link nor an id"),
+        ("http://[bad/x", "neither a link nor an id"),
         ("https://example.org/file/d/1AbC-dEf_123/view", "not Google Drive"),
         ("https://drive.google.com.evil.org/file/d/1AbC-dEf_123", "not Google Drive"),
         ("https://drive.google.com/drive/my-drive", "without the id"),

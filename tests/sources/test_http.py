@@ -356,6 +356,71 @@ def test_redirects_are_followed_and_circles_end(server: Server, target: Path) ->
         download(server.url + "/x", target.with_name("x"))
 
 
+def test_the_body_of_a_redirect_is_not_read(server: Server, target: Path) -> None:
+    """It never comes here, so that who reads it waits."""
+    moved = (302, {"Location": "/b.bin", "Content-Length": "900000000"})
+    server.files["/a.bin"].refusals = [moved, moved]
+    server.files["/b.bin"] = File(CONTENT)
+    assert ask(server.url + "/a.bin", timeout=2).name == "b.bin"
+    assert download(server.url + "/a.bin", target, timeout=2).sha256 == SHA256
+
+
+def test_a_login_stays_with_its_host(server: Server, target: Path) -> None:
+    server.files["/a.bin"].login = "Basic ZXZlOlNFQ1JFVA=="
+    url = server.url.replace("://", "://eve:SECRET@") + "/moved"
+    server.redirects["/moved"] = "/a.bin"
+    assert download(url, target).sha256 == SHA256
+    server.redirects["/moved"] = server.url.replace("127.0.0.1", "localhost") + "/a.bin"
+    with pytest.raises(MissingError, match="localhost asks for a login"):
+        download(url, target.with_name("b.bin"))
+
+
+@pytest.mark.parametrize(
+    ("location", "said"),
+    [
+        ("https://[bad/x?SECRET", "the address"),
+        ("https://h.org:99999999/x?SECRET", "https://h.org:99999999/x"),
+        ("file:///etc/passwd?SECRET", "file:///etc/passwd"),
+        ("mailto:SECRET@h.org", "...@h.org"),
+        ("https://%00/x?SECRET", "https://%00/x"),
+        ("https:///x", "https:///x"),
+    ],
+)
+def test_a_redirect_to_no_web_address_is_the_servers_fault(
+    server: Server, target: Path, location: str, said: str
+) -> None:
+    server.redirects["/x"] = location
+    with pytest.raises(MissingError) as caught:
+        download(server.url + "/x", target)
+    assert caught.value.message == f"{server.url}/x: leads to what is no web address: {said}"
+
+
+@pytest.mark.parametrize(
+    ("length", "message"),
+    [("9" * 4400, "a length of 4400 digits"), ("5\r\nContent-Length: 7", "contradicts itself")],
+    ids=["long", "two"],
+)
+def test_a_length_that_cannot_be_is_the_servers_fault(
+    server: Server, target: Path, length: str, message: str
+) -> None:
+    server.files["/a.bin"].refusals = [(200, {"Content-Length": length})] * 2
+    for call in (lambda url: download(url, target), ask):
+        with pytest.raises(MissingError, match=message):
+            call(server.url + "/a.bin")
+
+
+def test_a_part_that_was_not_asked_for_is_no_file(server: Server, target: Path) -> None:
+    part = (206, {"Content-Range": "bytes 0-99/3000000", "ETag": '"v1"'})
+    file = server.files["/a.bin"]
+    file.refusals = [part]
+    assert download(server.url + "/a.bin", target).sha256 == SHA256
+    for call in (lambda url: download(url, target.with_name("b.bin")), ask):
+        file.refusals = [part] * 5
+        with pytest.raises(RetryError, match="does not give the file whole, 5 times"):
+            call(server.url + "/a.bin")
+    assert names(target) == {"a.bin", ".a.bin.fetched"}
+
+
 def test_https_is_checked_and_never_left(
     server: Server, target: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -404,6 +469,38 @@ def test_addresses_are_shown_without_credentials() -> None:
     url = "https://eve:SECRET@host.org:8443/a%20b/c.zip?token=SECRET#SECRET"
     assert bare(url) == "https://host.org:8443/a%20b/c.zip"
     assert shown(url) == "https://host.org:8443/a%20b/c.zip?..."
+
+
+MISTYPED = (
+    "me:SECRET@h.org/f.zip", "https:me:SECRET@h.org/x", "https:/me:SECRET@h.org/x",
+    "https:///me:SECRET@h.org/x", "https:\\\\me:SECRET@h.org\\x", "https://me:12/SECRET@h.org/x",
+    "https://me:12?SECRET@h.org/x", "https://me:12#SECRET@h.org/x", "https://me/SECRET@h.org/x",
+    "https://me:SECRET@[bad/x", "me:1?SECRET@h.org", "ftp://me:SECRET@h.org/x;sig=SECRET",
+    "https://h.org/me:SECRET@x",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("url", MISTYPED)
+def test_a_password_is_not_shown_where_the_address_is_mistyped(url: str, target: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        download(url, target)
+    assert "SECRET" not in f"{caught.value.message} {caught.value.hint} {bare(url)} {target.name}"
+
+
+def test_an_at_sign_in_a_path_is_only_a_letter() -> None:
+    url = "https://eve:SECRET@cdn.org/pkg@1.0/a.zip"
+    remote.check_url(url)
+    assert bare(url) == "https://cdn.org/pkg@1.0/a.zip"
+
+
+def test_parameters_are_neither_shown_nor_part_of_a_name(server: Server, target: Path) -> None:
+    server.files["/b;sig=SECRET/a.bin;sig=SECRET"] = File(CONTENT)
+    url = server.url + "/b;sig=SECRET/a.bin;sig=SECRET"
+    assert ask(url).name == "a.bin" and bare(url) == server.url + "/b;.../a.bin;..."
+    assert download(url, target).url == bare(url)
+    assert b"SECRET" not in note_path(target).read_bytes()
+    # Another signature is another address, as another query is.
+    assert http.address_digest(url) != http.address_digest(url + "2")
 
 
 def test_killed_and_gone_on_with(server: Server, target: Path) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from archives import write_zip
 from kaggle_server import KEY, RULES, TOKEN, Kaggle, kaggle_server, zipped
 
 from eyecli.errors import DataError, EyecliError, MissingError, RetryError, UsageError
@@ -20,6 +22,7 @@ from eyecli.sources.kaggle import (
     Limits,
     Listing,
     Piece,
+    _keep,
     check_folder_for,
     download_kaggle,
     list_kaggle,
@@ -202,6 +205,15 @@ def test_an_archive_that_is_not_whole_is_no_file(
     assert contents(tmp_path / "to") == {}
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_packed_file_with_a_damaged_stream_is_not_kept(tmp_path: Path, method: int) -> None:
+    whole = write_zip(tmp_path / "part", {"a.csv": b"hello, world" * 3000}, method).read_bytes()
+    (tmp_path / "part").write_bytes(whole[:35] + b"\xff" * 25 + whole[60:])
+    with pytest.raises(DataError, match=r"a\.csv\.zip did not come whole"):
+        _keep(Piece("a.csv", "a.csv", 36000), tmp_path / "part", tmp_path, True)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_packed_files_have_the_size_that_is_listed(server: Kaggle, tmp_path: Path) -> None:
     server.packed, server.sizes = {"labels.csv"}, {"labels.csv": 99}
     with pytest.raises(DataError, match="Kaggle lists 99 bytes"):
@@ -366,6 +378,7 @@ def test_slugs() -> None:
         parse_slug("data-set", "o/n")
     assert caught.value.hint == "did you mean 'dataset'?"
     for kind, slug in (("competition", "o/n"), ("dataset", "n"), ("dataset", "o/n/0"),
+                       ("dataset", "o/n/" + "9" * 5000),
                        ("dataset", "../n"), ("competition", "..")):  # fmt: skip
         with pytest.raises(UsageError, match=f"not the slug of a {kind}"):
             parse_slug(kind, slug)

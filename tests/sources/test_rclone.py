@@ -39,6 +39,7 @@ from eyecli.sources.rclone import (
     nanoseconds,
 )
 from eyecli.sources.rclone_errors import Message, explain
+from eyecli.sources.rclone_local import refuse_inside
 from eyecli.sources.rclone_run import find_rclone
 from eyecli.sources.remotes import parse_remote
 
@@ -223,10 +224,22 @@ def test_a_users_settings_of_rclone_change_neither_files_nor_log(
 ) -> None:
     made = fill(tmp_path / "data")
     for name, value in {"DRY_RUN": "true", "LOG_FILE": "log", "VERBOSE": "2", "MAX_SIZE": "3",
-                        "EXCLUDE": "*.txt", "INPLACE": "true", "DUMP": "auth"}.items():  # fmt: skip
+                        "EXCLUDE": "*.txt", "INPLACE": "true", "DUMP": "auth", "STAT": "true",
+                        "DIRS_ONLY": "true", "ERROR_ON_NO_TRANSFER": "true", "CHECKFILE": "MD5",
+                        "HASH": "true", "CUTOFF_MODE": "x"}.items():  # fmt: skip
         monkeypatch.setenv(f"RCLONE_{name}", value)
-    download(BINARY, wanted("data"), tmp_path / "got")
+    for _ in range(2):
+        download(BINARY, wanted("data"), tmp_path / "got")
     assert contents(tmp_path / "got") == made and not Path("log").exists()
+
+
+def test_a_users_settings_of_the_network_and_of_remotes_stay(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("CONFIG", "CONFIG_PASS", "CONFIG_LAB_TYPE", "S3_SECRET_ACCESS_KEY", "TIMEOUT",
+                 "CA_CERT", "BWLIMIT", "LOW_LEVEL_RETRIES", "RETRIES"):  # fmt: skip
+        monkeypatch.setenv(f"RCLONE_{name}", "x")
+        assert rclone_run._environment()[f"RCLONE_{name}"] == "x"
 
 
 def test_a_folder_in_itself_is_refused(tmp_path: Path) -> None:
@@ -235,12 +248,59 @@ def test_a_folder_in_itself_is_refused(tmp_path: Path) -> None:
         download(BINARY, wanted("data"), tmp_path / "data/downloads")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [":local:DATA", ":local,nosuch=1:DATA", "lab:DATA", "lab,copy_links:DATA", "clinic:",
+     "clinic:sub", "named:sub", ':alias,remote="DATA":', "ward:DATA"],
+)  # fmt: skip
+def test_a_folder_in_itself_is_refused_whatever_its_name(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    fill(tmp_path / "data/sub")
+    config.write_text(
+        f"[lab]\ntype = local\n[clinic]\ntype = alias\nremote = lab:{tmp_path}/data\n"
+        "[named]\ntype = alias\nremote = clinic:\n[round]\ntype = alias\nremote = round:\n"
+    )
+    monkeypatch.setenv("RCLONE_CONFIG_WARD_TYPE", "local")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(UsageError, match="downloads is inside"):
+        download(BINARY, wanted(text.replace("DATA", f"{tmp_path}/data")),
+                 tmp_path / "data/sub/downloads")  # fmt: skip
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_folder_beside_is_none_inside(config: Path, tmp_path: Path) -> None:
+    config.write_text("[round]\ntype = alias\nremote = round:\n[other]\ntype = memory\n")
+    for text in (f":local:{tmp_path}/data", "round:", "other:", ":memory:", "nope:x"):
+        refuse_inside(BINARY, parse_remote(text), tmp_path / "data 2")
+
+
 def test_what_is_missing_counts_hidden_files_too(tmp_path: Path) -> None:
     fill(tmp_path / "data", ("a.txt", ".hidden/b.txt"))
     listing = list_files(BINARY, wanted("data"))
     assert set(missing(listing, tmp_path / "got")) == {"a.txt", ".hidden/b.txt"}
     download(BINARY, wanted("data"), tmp_path / "got")
     assert missing(listing, tmp_path / "got") == {}
+
+
+@pytest.mark.parametrize("include", [(), ("*.txt",), ("*.json",)])
+def test_what_is_kept_about_a_download_is_no_file_of_the_next(
+    tmp_path: Path, include: tuple[str, ...]
+) -> None:
+    made = fill(tmp_path / "data", ("a.txt", "b.json"))
+    download(BINARY, wanted("data"), tmp_path / "first")
+    kept = tmp_path / "first" / STATE / LISTING
+    kept.write_bytes(b"{}")
+    some = wanted("first", include=include)
+    facts = download(BINARY, some, tmp_path / "second")
+    got = contents(tmp_path / "second")
+    assert (
+        set(got)
+        == set(list_files(BINARY, some))
+        == {name for name in made if not include or name.endswith(include[0][1:])}
+    )
+    assert (facts["files"], facts["exclude"]) == (len(got), [])
+    assert (tmp_path / "second" / STATE / LISTING).read_bytes() != b"{}"
 
 
 class Evil(BaseHTTPRequestHandler):
@@ -394,6 +454,45 @@ def test_without_the_binary_the_extra_is_named(
     new = stand_in(tmp_path / "new", "rclone v1.63.0")
     monkeypatch.setattr(rclone_run.sysconfig, "get_path", lambda _: str(new.parent))
     assert find_rclone() == rclone_run.Binary(str(new), "1.63.0")
+
+
+@pytest.mark.parametrize(
+    "out",
+    ["", "not json", "{}", "[1]", "[{}]", '[{"Path":"a","Size":null,"ModTime":"x"}]',
+     '[{"Path":"a\\ud800","Size":1,"ModTime":"x"}]', '[{"Path":"a\\0000","Size":1,"ModTime":"x"}]',
+     '[{"Path":"a\\377","Size":1,"ModTime":"x"}]', '[{"Path":"","Size":1,"ModTime":"x"}]'],
+)  # fmt: skip
+def test_what_is_no_listing_is_said_to_be_none(tmp_path: Path, out: str) -> None:
+    script = stand_in(tmp_path / "fake", "")
+    written = out.replace("\\ud800", "\\\\ud800").replace("\\0000", "\\\\u0000")
+    script.write_text(f"#!/bin/sh\nprintf '{written}'\n")
+    with pytest.raises(DataError, match="x:y: rclone printed what is no listing"):
+        list_files(rclone_run.Binary(str(script), "1.70"), wanted("x:y"))
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["123", "null", "{}", '{"msg":"hi"}', '{"msg":5,"level":"info"}',
+     '{"msg":"x","level":"info","stats":5}', '{"msg":"x","level":"info","stats":{}}'],
+)  # fmt: skip
+def test_lines_that_rclone_does_not_write_are_passed_over(tmp_path: Path, line: str) -> None:
+    script = stand_in(tmp_path / "fake", "")
+    row = '[{"Path":"a","Size":-1,"ModTime":"2001-09-09T01:46:40Z"}]'
+    script.write_text(f"#!/bin/sh\necho '{line}' >&2\necho '{row}'\n")
+    binary = rclone_run.Binary(str(script), "1.70")
+    assert list(list_files(binary, wanted("x:y"))) == ["a"]
+
+
+@pytest.mark.parametrize("says", ["\\377rclone v1.70.1", "rclone v" + "9" * 5000 + ".1"])
+def test_what_tells_no_version_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: str
+) -> None:
+    script = stand_in(tmp_path / "odd", "")
+    script.write_text(f"#!/bin/sh\nprintf '{says}'\n")
+    monkeypatch.setenv("PATH", str(script.parent), prepend=":")
+    new = stand_in(tmp_path / "new", "rclone v1.63.0")
+    monkeypatch.setattr(rclone_run.sysconfig, "get_path", lambda _: str(new.parent))
+    assert find_rclone().path == str(new)
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import stat
 import struct
 import tarfile
+import tracemalloc
 import warnings
 import zipfile
 from collections.abc import Callable
@@ -18,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eyecli.errors import DataError
+from eyecli.sources import archive as module
 from eyecli.sources.archive import (
     Archive,
     archive_of,
@@ -212,6 +215,71 @@ def test_a_compressed_flood_is_refused_before_it_is_written(tmp_path: Path) -> N
     with pytest.raises(DataError, match="'zeros' makes more than 200 times its size"):
         extract(opened(path), tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def header(kind: bytes, size: int, more: dict[str, str] | None = None) -> bytes:
+    """Return a header of a tar; before it, one of pax with what more is said of the member."""
+    member = tarfile.TarInfo("x")
+    member.type, member.size = kind, size
+    if more is None:
+        return member.tobuf(tarfile.GNU_FORMAT)
+    member.pax_headers = more
+    return member.tobuf(tarfile.PAX_FORMAT)
+
+
+SPARSE = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": "9"}
+
+
+@pytest.mark.parametrize(
+    ("start", "more"),
+    [
+        *((header(kind, 2**25), bytes(2**20)) for kind in (b"x", b"g", b"X", b"L", b"K")),
+        # A map of a sparse file that goes on and on, in both ways to write one.
+        # The map goes on after the first; "w" for "x" leaves the checksum right.
+        (
+            b"w" + header(b"S", 0)[1:482] + b"\1" + bytes(29),
+            (b"0" * 11 + b"1") * 42 + b"\1" + bytes(7),
+        ),
+        (header(b"0", 2**25, SPARSE) + b"99999999\n", (b"0" * 63 + b"\n") * 2**14),
+    ],
+    ids=["x", "g", "X", "L", "K", "S", "sparse"],
+)
+def test_headers_without_end_are_not_read(tmp_path: Path, start: bytes, more: bytes) -> None:
+    path = tmp_path / "x.tar.gz"
+    path.write_bytes(gzip.compress(start + more * (2**25 // len(more)), 1))
+    tracemalloc.start()
+    with pytest.raises(DataError, match=r"x\.tar\.gz: damaged or cut off: a header of absurd size"):
+        list_members(opened(path))
+    assert tracemalloc.get_traced_memory()[1] < 16 * 2**20
+    tracemalloc.stop()
+
+
+def test_members_without_number_are_a_flood(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SUSPICIOUS", 10**4)
+    monkeypatch.setattr(module, "LARGEST_RATIO", 20)
+    for name in (".hidden", "__MACOSX/x", "folder/"):
+        members = {f"{n}/{name}": b"" for n in range(300)}
+        path = write_tar(tmp_path / "x.tar.xz", members)
+        with pytest.raises(DataError, match="makes more than 20 times its size"):
+            list_members(opened(path))
+
+
+@pytest.mark.parametrize("suffix", [".tar", ".tgz", ".tar.bz2", ".tar.xz"])
+def test_what_is_behind_the_end_of_a_tar_is_not_ignored(tmp_path: Path, suffix: str) -> None:
+    path = write_tar(tmp_path / f"x{suffix}", {"a": b"1"})
+    content = path.read_bytes()
+    path.write_bytes(content + write_tar(tmp_path / f"y{suffix}", {"b": b"2"}).read_bytes())
+    with pytest.raises(DataError, match="more behind its end, such as a second archive"):
+        list_members(opened(path))
+    if suffix == ".tar":
+        path.write_bytes(content + bytes(2**20))
+        assert list_members(opened(path)) == {"a": 1}
+    elif suffix == ".tgz":
+        path.write_bytes(content + gzip.compress(bytes(2**25)))
+        with pytest.raises(DataError, match="no end to the zeros"):
+            list_members(opened(path))
 
 
 @pytest.mark.parametrize("name", ["x.zip", "x.tar", "x.tgz", "x.tar.bz2", "x.tar.xz"])

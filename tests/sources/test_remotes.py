@@ -30,6 +30,11 @@ S3 = ":s3,provider=AWS,access_key_id=AKIA99,secret_access_key='s,e:c''ret',endpo
             ":webdav,url='https://me:hidden@dav.org:8443/a?token=t',pass=p:up/x",
             ":webdav", "up/x", ":webdav,url='dav.org:8443',...:up/x",
         ),
+        ("lab:me@h.org/x", "lab", "me@h.org/x", "lab:me@h.org/x"),
+        ("http://me:p/w@h/x", "http", "//me:p/w@h/x", "http://...@h/x"),
+        ("https:me:pw@h/x", "https", "me:pw@h/x", "https:...@h/x"),
+        (":webdav:http://me@h/x?t=s", ":webdav", "http://me@h/x?t=s", ":webdav:http://...@h/x?..."),
+        (":webdav:http://h/x;sig=s", ":webdav", "http://h/x;sig=s", ":webdav:http://h/x?..."),
     ],
 )  # fmt: skip
 def test_a_remote_is_taken_apart(text: str, name: str | None, path: str, shown: str) -> None:
@@ -61,6 +66,14 @@ def test_addresses_lose_user_and_query() -> None:
     remote = parse_remote("lab:x")
     message = 'Get "https://me:pw@h.org/a/b?X-Sig=abc&t=1": refused'
     assert redact(message, remote) == 'Get "https://h.org/a/b?...": refused'
+
+
+@pytest.mark.parametrize("text", ["http://me:SECRET@h/x", ":http:http://h/x?t=SECRET"])
+def test_messages_lose_what_an_address_in_a_path_holds(text: str) -> None:
+    remote = parse_remote(text)
+    # rclone takes two slashes for one.
+    for form in (text, remote.path.replace("//", "/"), text.partition("?")[0] + "?t%3DSECRET"):
+        assert "SECRET" not in redact(f'no "{form}"', remote)
 
 
 def test_words_of_messages_stay() -> None:

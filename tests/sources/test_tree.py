@@ -183,6 +183,15 @@ def test_a_name_that_is_not_utf_8_is_named(root: Path, folder: Path) -> None:
         hash_tree(root, folder)
 
 
+def test_a_pipe_in_place_of_an_archive_is_not_waited_for(root: Path, tmp_path: Path) -> None:
+    for name in ("f.zip", "g.zip.002"):
+        os.mkfifo(tmp_path / name)
+    (tmp_path / "g.zip.001").touch()
+    for place, pipe in (("f.zip", "f.zip"), ("g.zip.001", "g.zip.002")):
+        with pytest.raises(DataError, match=f"{pipe}: not a regular file"):
+            hash_tree(root, tmp_path / place)
+
+
 def test_two_folders_have_two_indices(root: Path, folder: Path, tmp_path: Path) -> None:
     hash_tree(root, folder)
     folder.rename(tmp_path / "moved")

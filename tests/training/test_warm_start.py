@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 import pytest
+from drawn_weights import LITE0, checkpoint
 from gaze_chain import Chain
 from weight_files import write_safetensors
 
 from eyecli.cli.main import run
-from eyecli.nets import efficientnet_lite as lite
 from eyecli.tasks.gaze import learning
 from eyecli.tasks.gaze.settings import GazeTrain
 from eyecli.training.folds import model_work, train_command, weights_of
@@ -20,31 +19,13 @@ from eyecli.training.model import load_fold
 from eyecli.training.refit import refit
 from eyecli.training.stage import train
 from eyecli.weights.artifact import fetch_file
-from eyecli.weights.mapping import AXES, VARIABLES
 from eyecli.workspace.memo import memo_key
 from eyecli.workspace.store import Artifact
 
 pytest_plugins = ["trained_gaze"]
 
-LITE0: Final = "efficientnet-lite0"
+
 SETTINGS = GazeTrain(epochs=1, batch_size=16, backbone=LITE0, weights="own", trainable="head")
-
-
-def checkpoint(seed: int) -> dict[str, np.ndarray]:
-    """Return random numbers in the layout of an EfficientNet-Lite0 checkpoint."""
-    random = np.random.default_rng(seed)
-    arrays = {}
-    for layer in lite.build(LITE0, (32, 32, 3), classes=10).layers:
-        for variable in layer.weights:
-            key = lite.checkpoint_key(f"{layer.name}.{VARIABLES[variable.name]}")
-            assert key
-            values = random.uniform(0.5, 1.0, variable.shape)
-            if variable.name == "kernel":
-                fan_in = np.prod(variable.shape[:-1]) if "Depth" not in type(layer).__name__ else 9
-                values = random.normal(0, np.sqrt(1 / fan_in), variable.shape)
-                values = values.transpose(np.argsort(AXES[type(layer).__name__]))
-            arrays[key] = values.astype(np.float32)
-    return arrays
 
 
 def bring(root: Path, folder: Path, name: str, seed: int) -> Artifact:

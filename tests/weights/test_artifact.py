@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from archives import write_zip as write_archive
 from drive_server import QUOTA, DriveFile, driving, identity
 from torch_files import Raw, write_zip
 
@@ -24,7 +25,7 @@ from eyecli.sources import remote
 from eyecli.weights import registry
 from eyecli.weights.artifact import check_file, fetch_weights, open_weights
 from eyecli.weights.registry import Entry, Source
-from eyecli.weights.sources import _reason
+from eyecli.weights.sources import Expected, _extract, _reason
 from eyecli.workspace.store import open_workspace
 
 CONTENT = bytes(range(256)) * 40
@@ -288,6 +289,19 @@ def test_a_member_of_a_zip_on_drive(
     assert open_weights(root, "tiny@v2")[1].read_bytes() == CONTENT
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_member_that_cannot_be_unpacked_is_not_kept(tmp_path: Path, method: int) -> None:
+    whole = write_archive(tmp_path / "x.whl", {FILE: CONTENT * 20}, method).read_bytes()
+    encrypted = bytearray(whole)
+    for at in (6, whole.index(b"PK\1\2") + 8):
+        encrypted[at] |= 1
+    for content in (whole[:50] + b"\xff" * 25 + whole[75:], bytes(encrypted)):
+        (tmp_path / "x.whl").write_bytes(content)
+        with pytest.raises(DataError, match=r"x\.whl: damaged"):
+            _extract(tmp_path / "x.whl", FILE, tmp_path / FILE, Expected(None, None, None))
+        assert [path.name for path in tmp_path.iterdir()] == ["x.whl"]
+
+
 def test_without_a_digest_the_first_is_trusted_and_recorded(
     root: Path, served: tuple[Path, str]
 ) -> None:
@@ -456,6 +470,13 @@ def test_weights_of_ones_own(here: Path, capfd: pytest.CaptureFixture[str]) -> N
 def test_unknown_entries_are_a_usage_error() -> None:
     with pytest.raises(UsageError):
         registry.entry("nothing")
+
+
+def test_what_is_no_regular_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.pth")
+    for path in (tmp_path / "pipe.pth", Path("/dev/zero"), tmp_path):
+        with pytest.raises(DataError, match=f"{path.name}: not a regular file"):
+            check_file(path)
 
 
 def test_a_damaged_file_of_keras_is_refused(tmp_path: Path) -> None:

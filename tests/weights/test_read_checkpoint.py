@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from torch_files import Part, Raw, Stored, tensor, write_legacy, write_zip
+from torch_files import Part, Raw, Stored, _Pickle, tensor, write_legacy, write_zip
 
 from eyecli.errors import DataError
 from eyecli.weights.checkpoint import read_checkpoint
@@ -243,7 +243,32 @@ def test_bombs_neither_hang_nor_fill_the_memory(write: Any, value: Raw, tmp_path
     tracemalloc.stop()
 
 
-def test_many_bfloat16_tensors_widen_their_storage_once(tmp_path: Path) -> None:
+def repeated(key: str, opcodes: bytes) -> Raw:
+    """A tensor (memo 1) and a key (memo 0) that stand in a file once and are named often."""
+    part = _Pickle(legacy=True).encode(tensor(values(1)))
+    named = b"X" + struct.pack("<I", len(key)) + key.encode()
+    return Raw(part + b"q\x010" + named + b"q\x000" + opcodes)
+
+
+@pytest.mark.parametrize(
+    ("value", "word"),
+    [
+        (repeated("k" * 10**6, b"](" + b"}h\x00h\x01s" * 1500 + b"e"), "more than 1000 char"),
+        (repeated("n" * 900, b"}h\x00](" + b"h\x01" * 150_000 + b"es"), "more than 100000 tens"),
+    ],
+    ids=["long names", "many tensors"],
+)
+def test_what_is_repeated_is_refused_early(value: Raw, word: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.pth"
+    storage = b"\0" * 4
+    tracemalloc.start()
+    write_zip(path, value, **{"data/0": storage})
+    assert word in refusal(path)
+    assert tracemalloc.get_traced_memory()[1] < 128 * 2**20
+    tracemalloc.stop()
+
+
+def test_many_bfloat16_tensors_bfloat16_tensors_widen_their_storage_once(tmp_path: Path) -> None:
     storage = Stored(np.zeros(2**18, np.uint16), "bfloat16")
     many = [Part(storage, 0, (2**18,), (1,)) for _ in range(1000)]
     path = write_zip(tmp_path / "x.pth", many)
@@ -337,6 +362,26 @@ ENTRY = '"dtype":"F32","shape":[2],"data_offsets":[0,8]'
 )
 def test_safetensors_that_are_damaged(header: str, data: bytes, word: str, tmp_path: Path) -> None:
     assert word in refusal(safetensors(tmp_path / "x.safetensors", header, data))
+
+
+@pytest.mark.parametrize(
+    ("header", "word"),
+    [
+        ('{"a":[' + "[]," * 4_000_000 + "[]]}", "damaged header"),
+        ('{"a":[' + "[]," * 9_000_000 + "[]]}", "a header of 27000010 bytes"),
+        ("{" + ",".join(f'"{n}":0' for n in range(200_000)) + "}", "more than 100000 tensors"),
+        (f'{{"{"w" * 1001}":{{{ENTRY}}}}}', "more than 1000 characters"),
+    ],
+    ids=["lists", "long", "many", "name"],
+)
+def test_headers_of_safetensors_that_fill_the_memory(
+    header: str, word: str, tmp_path: Path
+) -> None:
+    path = safetensors(tmp_path / "x.safetensors", header, bytes(8))
+    tracemalloc.start()
+    assert word in refusal(path)
+    assert tracemalloc.get_traced_memory()[1] < 384 * 2**20
+    tracemalloc.stop()
 
 
 def mutate(content: bytes, random: np.random.Generator) -> bytes:
