@@ -10,6 +10,8 @@ from eyecli.synthesis.samples import begin, smooth_noise, write_picture, write_t
 
 SIZE = 256
 GRADES = 5
+# Pixels by which vessels are moved, times a normal number.
+MOVED = 10.0
 # Lesions a grade, about: microaneurysms, haemorrhages, hard exudates, new vessels. After the
 # International Clinical Diabetic Retinopathy scale (Wilkinson et al. 2003): microaneurysms only,
 # more than that, haemorrhages all over, new vessels.
@@ -66,6 +68,14 @@ def _look(retina: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     middle = (SIZE / 2, SIZE / 2)
     turn = cv2.getRotationMatrix2D(middle, rng.uniform(-20, 20), rng.uniform(0.94, 1.04))
     turned = cv2.warpAffine(retina, turn, (SIZE, SIZE), flags=cv2.INTER_LINEAR)
+    # Vessels elsewhere: else all would be near-duplicates of one another, as they should be found.
+    y, x = np.mgrid[:SIZE, :SIZE].astype(np.float32)
+    inside = np.clip(1 - np.hypot(x - SIZE / 2, y - SIZE / 2) / (SIZE / 2), 0, 1)
+    moved = [
+        (place + MOVED * inside * smooth_noise(rng, (SIZE, SIZE), SIZE / 10)).astype(np.float32)
+        for place in (x, y)
+    ]
+    turned = cv2.remap(turned, moved[0], moved[1], cv2.INTER_LINEAR)
     light = 1 + 0.06 * smooth_noise(rng, (SIZE, SIZE), SIZE / 6)
     noise = rng.normal(0, 0.008, turned.shape)
     return np.asarray(turned * light[..., None] * rng.uniform(0.85, 1.1) + noise)

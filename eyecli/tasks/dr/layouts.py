@@ -153,7 +153,7 @@ def _raw(
         said = ", ".join(f"{n} {reason}" for reason, n in sorted(dropped.items()))
         raise DataError(
             f"{source.folder}: no photograph is left: {said or 'there are none'}",
-            "see left_out.csv of --on-error skip, or lower --min-quality",
+            "lower --min-quality, or have what is unreadable named with --on-error stop",
         )
     for reason, count in sorted(dropped.items()):
         log.info("left out: %d %s", count, reason)

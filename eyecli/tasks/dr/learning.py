@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import keras
 import numpy as np
 
 from eyecli.data.prepared import Prepared
@@ -29,8 +28,9 @@ Row = dict[str, np.ndarray]
 
 def learner(prepared: Prepared, train: np.ndarray, settings: DrTrain) -> Learner:
     """Build the network; a logit a boundary between grades, each a question of its own."""
-    grades = _grades(prepared)
-    yes = at_least(grades, settings.target)
+    import keras
+
+    yes = at_least(_grades(prepared), settings.target)
     model = build(
         settings.backbone, prepared.setup["size"], yes.shape[1], settings.pooling, settings.dropout
     )
