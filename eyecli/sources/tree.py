@@ -78,7 +78,9 @@ def parts_of(archive: Path) -> list[str]:
     """Return the names of the parts of an archive, of which any one is named."""
     whole = re.sub(r"\.[0-9]{3}$", "", archive.name)
     beside = [path.name for path in archive.parent.iterdir() if path.name.startswith(whole)]
-    return next(parts for parts in find_archives(beside).values() if archive.name in parts)
+    found = find_archives(beside).values()
+    # Where there was a folder once there may be a file that is no archive.
+    return next((parts for parts in found if archive.name in parts), [archive.name])
 
 
 def _below(

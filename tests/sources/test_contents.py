@@ -38,8 +38,8 @@ def root(tmp_path: Path) -> Path:
     return open_workspace(tmp_path / "ws", create=True)
 
 
-def found(place: Path, root: Path, **more: str) -> Found:
-    return find_layout(place, LAYOUTS, root, **more)
+def found(place: Path, root: Path, layout: str | None = None) -> Found:
+    return find_layout(place, LAYOUTS, root, layout)
 
 
 def fetched(root: Path, place: Path) -> Source:
