@@ -87,6 +87,10 @@ def sample(
     """
     if task not in (VIDEOS, *SAMPLES):
         raise UsageError(f"no sample for '{task}'", suggest(task, (VIDEOS, *SAMPLES)))
+    if name:
+        from eyecli.workspace.references import check_name
+
+        check_name(name, "--name")
     asked = {"subjects": subjects, "points": points, "frames": frames, "scans": scans}
     given = {key: value for key, value in asked.items() if value is not None}
     if task == VIDEOS:

@@ -30,7 +30,7 @@ from eyecli.errors import DataError
 from eyecli.sources.joined import Joined, Span, cut
 
 NAME = re.compile(
-    r"(?P<stem>.+?)\.(?:(?P<zip>zip)(?:\.(?P<part>\d{3}))?|(?P<tar>tar)"
+    r"(?P<stem>.+?)\.(?:(?P<zip>zip)(?:\.(?P<part>[0-9]{3}))?|(?P<tar>tar)"
     r"|tar\.(?:gz|bz2|xz)|tgz|tbz2?|txz)",
     re.I | re.S,
 )
@@ -39,6 +39,8 @@ DRIVE = re.compile(r"[A-Za-z]:")
 # More than any data: what a small file says it holds is not believed beyond.
 LARGEST_RATIO, SUSPICIOUS = 200, 10**9
 CHUNK = 2**20
+# In bytes, as Linux has it; and how many folders may lie in each other.
+LONGEST_NAME, DEEPEST_FOLDER = 4096, 200
 # Of a tar: a header with all that belongs to it, such as a long name; the zeros at its end.
 LARGEST_HEADER, LARGEST_END = 2**20, 2**24
 AGAIN = "copy or download it again"
@@ -291,7 +293,7 @@ def _tar_members(
     while (member := tar.next()) is not None:
         headers.left = LARGEST_HEADER
         if member.size < 0 or member.offset < end:
-            raise tarfile.ReadError(f"{member.name!r}: damaged header")
+            raise tarfile.ReadError(f"{_short(member.name)}: damaged header")
         end = member.offset_data
         if not (member.isdir() or member.isreg()) or member.issparse():
             raise _refused(archive, member.name, "is a link, a device or a sparse file")
@@ -324,6 +326,10 @@ def _checked(
         if name.encode(errors="replace") != name.encode(errors="surrogateescape"):
             raise _refused(archive, given, "is a name that is not UTF-8")
         parts = name.split("/")
+        if len(name.encode(errors="replace")) > LONGEST_NAME:
+            raise _refused(archive, given, f"is a name of more than {LONGEST_NAME} bytes")
+        if len(parts) > DEEPEST_FOLDER:
+            raise _refused(archive, given, f"lies in more than {DEEPEST_FOLDER} folders")
         # What is left out is to be read as well, and a header takes room too.
         total += (_size(member) if member else 0) + tarfile.BLOCKSIZE
         if total > max(SUSPICIOUS, LARGEST_RATIO * packed):
@@ -346,9 +352,13 @@ def _checked(
 
 def _refused(archive: Archive, name: str, why: str) -> DataError:
     return DataError(
-        f"{archive.label}: the member {name!r} {why}",
+        f"{archive.label}: the member {_short(name)} {why}",
         "unpack it yourself if you trust it, and fetch the folder",
     )
+
+
+def _short(name: str) -> str:
+    return repr(name if len(name) <= 300 else f"{name[:300]}...")
 
 
 def _size(member: zipfile.ZipInfo | tarfile.TarInfo) -> int:

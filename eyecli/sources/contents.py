@@ -332,10 +332,13 @@ def by_folder(item: tuple[str, object]) -> list[str]:
 
 def _hash(base: Path, entry: Entry) -> Digest:
     assert entry.archive
-    digest = hashlib.sha256()
+    digest, size = hashlib.sha256(), 0
     with reading(entry.archive, entry.name), open_entry(base, entry) as stream:
         while chunk := stream.read(CHUNK):
             digest.update(chunk)
+            size += len(chunk)
+        if size != entry.size:
+            raise EOFError(f"{size} bytes instead of {entry.size}")
     return Digest(entry.size, digest.hexdigest())
 
 

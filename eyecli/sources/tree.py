@@ -14,7 +14,7 @@ from stat import S_ISDIR, S_ISREG
 import msgspec
 
 from eyecli.errors import DataError
-from eyecli.sources.archive import find_archives
+from eyecli.sources.archive import DEEPEST_FOLDER, find_archives
 from eyecli.workspace.manifest import DAMAGED, canonical, sha256_file
 from eyecli.workspace.store import write_atomic
 
@@ -76,9 +76,11 @@ def base_of(place: Path) -> Path:
 
 def parts_of(archive: Path) -> list[str]:
     """Return the names of the parts of an archive, of which any one is named."""
-    whole = re.sub(r"\.\d{3}$", "", archive.name)
+    whole = re.sub(r"\.[0-9]{3}$", "", archive.name)
     beside = [path.name for path in archive.parent.iterdir() if path.name.startswith(whole)]
-    return next(parts for parts in find_archives(beside).values() if archive.name in parts)
+    found = find_archives(beside).values()
+    # Where there was a folder once there may be a file that is no archive.
+    return next((parts for parts in found if archive.name in parts), [archive.name])
 
 
 def _below(
@@ -108,6 +110,9 @@ def _below(
             node = (stat.st_dev, stat.st_ino)
             if node in above:
                 raise DataError(f"{entry.path}: a link that leads back up", "delete it")
+            if len(above) > DEEPEST_FOLDER:
+                top = folder.parents[len(above) - 2]
+                raise DataError(f"{top}: more than {DEEPEST_FOLDER} folders in each other")
             yield from _below(Path(entry.path), f"{path}/", [*above, node], workspace)
 
 

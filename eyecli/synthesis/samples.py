@@ -12,6 +12,7 @@ from eyecli.errors import UsageError
 from eyecli.synthesis.provenance import require_empty, write_provenance
 
 MOST = 999
+LARGEST_SEED = 2**32
 
 
 def begin(folder: Path, counts: Mapping[str, int], seed: int, generator: str) -> None:
@@ -24,7 +25,7 @@ def begin(folder: Path, counts: Mapping[str, int], seed: int, generator: str) ->
     counts
         How many of what, each 1 to 999.
     seed
-        Start of all random streams, 0 or more.
+        Start of all random streams, 0 to `LARGEST_SEED`.
     generator
         The module that makes the sample.
 
@@ -38,8 +39,8 @@ def begin(folder: Path, counts: Mapping[str, int], seed: int, generator: str) ->
     for name, value in counts.items():
         if not 1 <= value <= MOST:
             raise UsageError(f"{name} is {value}", f"it must be from 1 to {MOST}")
-    if seed < 0:
-        raise UsageError(f"seed is {seed}", "it must be 0 or more")
+    if not 0 <= seed <= LARGEST_SEED:
+        raise UsageError(f"seed is {seed}", f"it must be from 0 to {LARGEST_SEED}")
     require_empty(folder)
     folder.mkdir(parents=True, exist_ok=True)
     write_provenance(folder, generator, seed, dict(counts))

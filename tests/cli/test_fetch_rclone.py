@@ -199,7 +199,7 @@ def part_size(folder: Path) -> int:
 
 
 def whole(folder: Path) -> set[str]:
-    return {path.name for path in folder.glob("*.bin")}
+    return {path.name for path in folder.glob("*.png")}
 
 
 CODES = {signal.SIGKILL: -9, signal.SIGINT: 130, signal.SIGTERM: 143}
@@ -251,7 +251,7 @@ def test_stopped_half_way_through_a_file_the_rest_is_fetched(
     folder, meters = served
     data, meter = folder / f"large-{number}", meters["webdav"]
     data.mkdir()
-    (data / "large.bin").write_bytes(os.urandom(4_000_000))
+    (data / "large.png").write_bytes(os.urandom(4_000_000))
     _, part = cut_and_resumed(
         tmp_path,
         data,
@@ -270,7 +270,7 @@ def test_two_at_once_do_not_disturb_each_other(
     folder, meters = served
     data = folder / "twice"
     data.mkdir()
-    (data / "large.bin").write_bytes(os.urandom(2_000_000))
+    (data / "large.png").write_bytes(os.urandom(2_000_000))
     remote = webdav(meters["webdav"], data.name)
     process = fetching(tmp_path, remote, "--bandwidth=200k")
     try:
@@ -320,7 +320,7 @@ def test_two_thousand_files(
     if not data.exists():
         for n in range(2000):
             (data / f"{n % 20}").mkdir(parents=True, exist_ok=True)
-            (data / f"{n % 20}/{n}.bin").write_bytes(os.urandom(20_000))
+            (data / f"{n % 20}/{n}.png").write_bytes(os.urandom(20_000))
     meter = meters.get(kind, Meter())
     meter.reset()
     remote = {"local": lambda: str(data), "webdav": lambda: webdav(meter, data.name),
@@ -344,7 +344,7 @@ def test_two_thousand_files_killed_half_way(tmp_path: Path) -> None:
     data, got = tmp_path / "served/flat", tmp_path / "got"
     data.mkdir(parents=True)
     for n in range(2000):
-        (data / f"{n}.bin").write_bytes(os.urandom(5_000))
+        (data / f"{n}.png").write_bytes(os.urandom(5_000))
     with serving("webdav", data.parent, cached="1h") as meter:
         done, _ = cut_and_resumed(
             tmp_path, data, meter, lambda: len(whole(got)) > 1000, signal.SIGKILL
@@ -361,7 +361,7 @@ def test_one_gigabyte_killed_half_way(
     folder, meters = served
     data, meter = folder / "gigabyte", meters["webdav"]
     data.mkdir()
-    with (data / "large.bin").open("wb") as stream:
+    with (data / "large.png").open("wb") as stream:
         for _ in range(1000):
             stream.write(os.urandom(1_000_000))
     _, part = cut_and_resumed(

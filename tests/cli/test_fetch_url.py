@@ -21,7 +21,7 @@ from eyecli.workspace.references import resolve
 Eyecli = Callable[..., Done]
 TABLE = b"subject,target_x,target_y,left,right\np1,1,2,l.png,r.png\n"
 ARCHIVE = b"PK" + bytes(5_000_000)
-NAME = 'attachment; filename="OCTID_NORMAL.bin"'
+NAME = 'attachment; filename="OCTID_NORMAL.png"'
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_two_files_become_one_source(eyecli: Eyecli, server: Server, tmp_path: P
     assert (manifest.stage, manifest.licences) == ("fetch url", ["CC0-1.0"])
     origin = manifest.params["origin"]
     assert [(f["name"], f["bytes"], f["sha256"]) for f in origin["files"]] == [
-        ("OCTID_NORMAL.bin", len(ARCHIVE), hashlib.sha256(ARCHIVE).hexdigest()),
+        ("OCTID_NORMAL.png", len(ARCHIVE), hashlib.sha256(ARCHIVE).hexdigest()),
         ("labels.csv", len(TABLE), hashlib.sha256(TABLE).hexdigest()),
     ]
     assert origin["files"][0]["url"] == f"{server.url}/api/access/datafile/5?..."
@@ -59,7 +59,7 @@ def test_two_files_become_one_source(eyecli: Eyecli, server: Server, tmp_path: P
 
 def test_dry_run_lists_and_fetches_nothing(eyecli: Eyecli, server: Server, tmp_path: Path) -> None:
     done = eyecli("fetch", "url", f"{server.url}/api/access/datafile/5", "--dry-run")
-    assert done.out.splitlines() == ["5000002 OCTID_NORMAL.bin", "1 files, 5000002 bytes"]
+    assert done.out.splitlines() == ["5000002 OCTID_NORMAL.png", "1 files, 5000002 bytes"]
     assert list(tmp_path.iterdir()) == []
 
 

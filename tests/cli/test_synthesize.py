@@ -66,6 +66,16 @@ def test_frames_are_for_eyes(eyecli: Call) -> None:
     assert done.out.startswith("16 samples would be written")
 
 
+@pytest.mark.parametrize("task", ["gaze", "gaze-eyes", "dr", "oct", "icp", "scanpath"])
+def test_what_a_sample_cannot_be_is_refused_before_it_is_made(
+    eyecli: Call, tmp_path: Path, task: str
+) -> None:
+    for more in (("--name", "../x"), ("--seed", "4294967297"), ("--seed", "-1")):
+        done = eyecli("fetch", "sample", task, *more)
+        assert (done.code, done.out) == (2, ""), more
+        assert not list(tmp_path.glob("*/samples/*")), more
+
+
 def test_videos_are_published_as_synthetic(eyecli: Call) -> None:
     done = eyecli("synthesize", "gaze", *SMALL, "--json", "--name", "made")
     assert done.code == 0, done.err

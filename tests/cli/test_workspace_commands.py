@@ -186,7 +186,7 @@ def test_a_full_disk_leaves_nothing_half(
     folder.mkdir(parents=True)
     for n in range(1000):
         (folder / f"{'z' * 200}{n}_1_2.png").write_bytes(b"1")
-    fetch = ("fetch", "path", "data", "--layout", "eye-crops", "--force")
+    fetch = ("fetch", "path", "data", "--layout", "image-table", "--force")
     refs = [eyecli(*fetch).ref for _ in range(4)]
     tar = disk / "x.tar" if what == "export" else tmp_path / "x.tar"
     done = eyecli("workspace", "export", *refs, tar)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import random
+import struct
 import zipfile
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
@@ -37,8 +38,8 @@ def root(tmp_path: Path) -> Path:
     return open_workspace(tmp_path / "ws", create=True)
 
 
-def found(place: Path, root: Path, **more: str) -> Found:
-    return find_layout(place, LAYOUTS, root, **more)
+def found(place: Path, root: Path, layout: str | None = None) -> Found:
+    return find_layout(place, LAYOUTS, root, layout)
 
 
 def fetched(root: Path, place: Path) -> Source:
@@ -222,6 +223,16 @@ def test_what_is_read_is_what_was_fetched(root: Path, tmp_path: Path) -> None:
         source.read("labels.csv")
     assert "eyecli fetch path" in str(caught.value.hint)
     assert source.read("train/3.bmp") == ALL["train/3.bmp"]
+
+
+def test_a_list_of_a_zip_that_is_wrong_about_a_size_is_damaged(root: Path, tmp_path: Path) -> None:
+    place = write_zip(tmp_path / "x.zip", TRAIN, zipfile.ZIP_STORED)
+    content = bytearray(place.read_bytes())
+    at = content.rindex(b"PK\1\2") + 24
+    content[at : at + 4] = struct.pack("<L", 1300)
+    place.write_bytes(content)
+    with pytest.raises(DataError, match=r"x\.zip: train/8\.bmp: .* 800 bytes instead of 1300"):
+        fetch_path(root, place, LAYOUTS)
 
 
 def test_only_what_changed_is_hashed_again(

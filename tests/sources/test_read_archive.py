@@ -114,6 +114,13 @@ def test_a_missing_part_is_named(there: tuple[int, ...], missing: str) -> None:
         find_archives(f"t.zip.{number:03d}" for number in there)
 
 
+def test_the_digits_of_parts_are_those_of_ascii(tmp_path: Path) -> None:
+    parts = split(write_zip(tmp_path / "x.zip", FILES), 2)
+    (tmp_path / "x.zip.\u0660\u0660\u0661").touch()
+    assert read(opened(parts[1])) == FILES
+    assert kind_of("x.zip.\u0660\u0660\u0661") is None
+
+
 def test_a_missing_last_part_is_a_cut_archive(tmp_path: Path) -> None:
     parts = split(write_zip(tmp_path / "x.zip", FILES), 3)
     parts[-1].unlink()
@@ -197,6 +204,24 @@ def test_links_and_devices_in_a_tar_are_refused(tmp_path: Path, kind: bytes, suf
         target.addfile(member)
     with pytest.raises(DataError, match=r"x\.t.*'data/evil' is a link, a device"):
         list_members(opened(path))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("é" * 2049, "is a name of more than 4096 bytes"),
+        ("d/" * 65_000 + "x", "is a name of more than 4096 bytes"),
+        ("d/" * 200 + "x", "lies in more than 200 folders"),
+    ],
+)
+def test_a_name_that_no_file_can_have_is_refused(tmp_path: Path, name: str, said: str) -> None:
+    paths = [write_tar(tmp_path / f"x{suffix}", {name: b"x"}) for suffix in (".tar", ".tgz")]
+    if len(name) < 2**16:
+        paths.append(write_zip(tmp_path / "x.zip", {name: b"x"}))
+    for path in paths:
+        with pytest.raises(DataError, match=said) as caught:
+            list_members(opened(path))
+        assert str(path) in caught.value.message and len(caught.value.message) < 600
 
 
 def test_a_tar_with_a_file_twice_is_refused(tmp_path: Path) -> None:

@@ -129,6 +129,14 @@ def test_a_folder_that_is_gone_is_said_to_be(root: Path, folder: Path, tmp_path:
     assert isinstance(open_source(root, artifact), Source)
 
 
+def test_a_folder_that_has_become_a_file_is_another(root: Path, folder: Path) -> None:
+    artifact = fetch_path(root, folder, LAYOUTS).artifact
+    shutil.rmtree(folder)
+    folder.touch()
+    with pytest.raises(DataError, match="no longer matches"):
+        open_source(root, artifact)
+
+
 def test_a_layout_is_recognised_or_the_choice_is_named(tmp_path: Path) -> None:
     assert recognise(listing("x.vol"), LAYOUTS, tmp_path) == "volumes"
     with pytest.raises(DataError, match="could be bitmaps, volumes") as caught:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -180,6 +181,16 @@ def test_a_link_that_leads_nowhere_is_named(root: Path, folder: Path) -> None:
 def test_a_name_that_is_not_utf_8_is_named(root: Path, folder: Path) -> None:
     (folder / os.fsdecode(b"caf\xe9.bmp")).touch()
     with pytest.raises(DataError, match=r"file name 'caf.*\.bmp' is not UTF-8"):
+        hash_tree(root, folder)
+
+
+def test_folders_without_end_are_refused(root: Path, folder: Path) -> None:
+    with contextlib.chdir(folder):
+        for _ in range(250):
+            Path("a").mkdir()
+            os.chdir("a")
+        Path("x.bmp").touch()
+    with pytest.raises(DataError, match=f"{folder}: more than 200 folders in each other"):
         hash_tree(root, folder)
 
 
