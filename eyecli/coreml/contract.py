@@ -43,7 +43,8 @@ class Output:
     scale, offset
         One number, or one for each channel.
     unit
-        Of the output after this scaling (``cm``, ``mmHg``), or None if it has none.
+        Of the output after this scaling (``cm``, ``mmHg``), or None if it has none; ``logits``: one
+        for each boundary between ordered classes.
     classes
         Names of the classes, in the order of the output's values, or empty.
     """

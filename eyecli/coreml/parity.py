@@ -40,7 +40,8 @@ class Agreement:
     spread
         Standard deviation over the samples, mean over the channels, in `unit`.
     top1
-        Share of the samples of which both name the same class; None without classes.
+        Share of the samples of which both name the same class, or reach as many boundaries
+        between ordered classes; None without either.
     commonest
         Share of the samples in the class that Keras names most often; None without classes.
     """
@@ -167,6 +168,12 @@ def agreement(name: str, expected: Array, got: Array, entry: Any) -> Agreement:
             top1=float((ours == theirs).mean()),
             commonest=float(np.bincount(ours).max() / len(ours)),
         )  # fmt: skip
+    if entry is not None and entry.unit == LOGITS:
+        ours, theirs = reached(expected), reached(got)
+        return Agreement(
+            float(gap.max()), float(gap.mean()), LOGITS, spread, spread,
+            top1=float((ours == theirs).mean()),
+        )  # fmt: skip
     scale = float(np.sqrt((expected**2).mean()))
     if entry is not None:
         scale = float(np.asarray(entry.scale, np.float64).mean())
@@ -178,6 +185,11 @@ def predicted(logits: Array) -> Array:
     """Name the class of every sample: the largest logit, or the sign of a single one."""
     flat = logits.reshape(len(logits), -1)
     return flat.argmax(axis=1) if flat.shape[1] > 1 else (flat[:, 0] > 0).astype(int)
+
+
+def reached(logits: Array) -> Array:
+    """Count the boundaries between ordered classes that every sample is more likely above."""
+    return (logits.reshape(len(logits), -1) > 0).sum(axis=1)
 
 
 def channels_first(values: Array) -> Array:

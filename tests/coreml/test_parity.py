@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from eyecli.coreml import parity
-from eyecli.coreml.convert import Contract, convert
+from eyecli.coreml.convert import Contract, Output, convert
 from eyecli.coreml.heads.emulation import apply_head_fp16
 from eyecli.coreml.heads.forms import Head
 from eyecli.coreml.heads.template import write_head
 from eyecli.coreml.interpreter import run
+from eyecli.coreml.judgement import LOGITS, refusal
 from eyecli.errors import DataError
 from eyecli.mlprogram import WEIGHT_FILE
 
@@ -146,3 +147,19 @@ def test_no_tensorflow_is_loaded_to_execute(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[5. 5.] False\n"
+
+
+def test_logits_of_boundaries_are_judged_by_their_spread() -> None:
+    drawn = 4 * np.random.default_rng(0).normal(size=(50, 3))
+    # None so near to zero that a small shift changes its sign.
+    expected = drawn + np.sign(drawn)
+    entry = Output(unit=LOGITS)
+    found = parity.agreement("grade", expected, expected + 0.05, entry)
+    assert (found.unit, found.scale) == (LOGITS, pytest.approx(expected.std(axis=0).mean()))
+    assert found.max == pytest.approx(0.05) and refusal({"grade": found}, "fp16") is None
+    # Each sample reaches one boundary more, or one less.
+    nearest = np.abs(expected).argmin(axis=1)[:, None] == np.arange(3)
+    found = parity.agreement("grade", expected, np.where(nearest, -expected, expected), entry)
+    assert found.top1 == 0
+    flat = parity.agreement("grade", np.zeros((9, 3)), np.zeros((9, 3)), entry)
+    assert "not discriminating" in str(refusal({"grade": flat}, "fp16"))

@@ -24,7 +24,7 @@ def contract(facts: Mapping[str, Any], setup: Mapping[str, Any]) -> Contract:
     settled = ("temperature", "cuts", "sensitive", "specific")
     return Contract(
         inputs={"pixels": Input(stem=facts["stem"], scale=SCALE, offset=OFFSET)},
-        outputs={"logits": Output()},
+        outputs={"logits": Output(unit="logits")},
         description="Diabetic retinopathy: a logit for each boundary between grades.",
         meanings={
             "pixels": f"Fundus photograph, RGB, {size} x {size}, cut around the circle of the "
