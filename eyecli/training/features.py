@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from eyecli.data.loader import Row
 from eyecli.data.prepared import Prepared
 from eyecli.progress import track
 from eyecli.workspace.lease import lease
@@ -25,7 +27,7 @@ PILE = 32
 
 
 def kept_outputs(
-    cache: Path, learner: Learner, prepared: Prepared, rows: np.ndarray
+    cache: Path, learner: Learner, prepared: Prepared, rows: np.ndarray, view: int = 0
 ) -> dict[str, np.ndarray]:
     """Return the embedding of rows, computed for all samples the first time.
 
@@ -39,16 +41,18 @@ def kept_outputs(
         The network, and the samples.
     rows
         Which are wanted.
+    view
+        0 for samples as they are; any other number draws a change of each sample of its own.
     """
     import keras
 
     trunk = keras.Model(learner.model.input, {"embedding": learner.model.output["embedding"]})
-    path = cache / f"{_digest(trunk, learner, prepared)}.npy"
+    path = cache / f"{_digest(trunk, learner, prepared)}-{view}.npy"
     if not path.is_file():
         cache.mkdir(parents=True, exist_ok=True)
         with lease(cache, "features", wait=True):
             if not path.is_file():
-                _write(path, trunk, learner, prepared)
+                _write(path, trunk, learner, prepared, view)
     return {"embedding": np.load(path, mmap_mode="r", allow_pickle=False)[rows]}
 
 
@@ -62,16 +66,37 @@ def _digest(trunk: object, learner: Learner, prepared: Prepared) -> str:
     return hashlib.sha256(canonical(names)).hexdigest()[:32]
 
 
-def _write(path: Path, trunk: object, learner: Learner, prepared: Prepared) -> None:
+def _write(path: Path, trunk: object, learner: Learner, prepared: Prepared, view: int) -> None:
     from eyecli.training.fit import predict
 
-    log.info("features of %d samples: once for all folds", len(prepared.index))
+    which = f", view {view}" if view else ""
+    log.info("features of %d samples%s: once for all folds", len(prepared.index), which)
     number, found = len(prepared.index), []
     for start in track(range(0, number, PILE), "features"):
         rows = np.arange(start, min(start + PILE, number))
-        made = predict(trunk, prepared.arrays, learner.names, rows, learner.scale)
+        made = predict(trunk, prepared.arrays, learner.names, rows, _viewed(learner, rows, view))
         found.append(made["embedding"].reshape(len(rows), -1))
     part = path.with_suffix(".part")
     with part.open("wb") as stream:
         np.save(stream, np.concatenate(found), allow_pickle=False)
     part.replace(path)
+
+
+def _viewed(learner: Learner, rows: np.ndarray, view: int) -> Callable[[Row], Row]:
+    """Return what scales the next batches of `rows`, in their order, as a view shows them."""
+    if not view:
+        return learner.scale
+    assert learner.view
+    show, left = learner.view, iter(rows)
+
+    def scale(stored: Row) -> Row:
+        samples = [
+            show(
+                {name: values[i] for name, values in stored.items()},
+                np.random.default_rng([view, int(next(left))]),
+            )
+            for i in range(len(next(iter(stored.values()))))
+        ]
+        return {name: np.stack([sample[name] for sample in samples]) for name in samples[0]}
+
+    return scale

@@ -47,6 +47,9 @@ class Learner:
     closed
         Whether nothing is trained step by step: `finish` fits what there is, on the outputs of a
         network that stays as it started.
+    view
+        Of a network that stays as it started: changes one sample, for further rows that `finish`
+        fits on.
     train
         Rows that it is trained on, where `finish` must tell them from validation rows.
     start
@@ -63,6 +66,7 @@ class Learner:
     facts: dict[str, Any] = field(default_factory=dict)
     start: Callable[[Path], dict[str, Any]] | None = None
     closed: bool = False
+    view: Augment | None = None
     train: np.ndarray | None = None
 
 

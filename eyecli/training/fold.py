@@ -170,9 +170,9 @@ def _fit_fold(
         history = fit(learner, prepared.arrays, train_rows, val_rows, settings, runs, label, beat,
                       identity)  # fmt: skip
 
-    def run(rows: np.ndarray) -> Outputs:
+    def run(rows: np.ndarray, view: int = 0) -> Outputs:
         if learner.closed:
-            return kept_outputs(cache, learner, prepared, rows)
+            return kept_outputs(cache, learner, prepared, rows, view)
         return predict(learner.model, prepared.arrays, learner.names, rows, learner.scale)
 
     rows = np.flatnonzero(part != "test")

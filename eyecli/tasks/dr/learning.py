@@ -12,7 +12,7 @@ from eyecli.evaluation.logistic import fit_logistic
 from eyecli.imaging.affine import OFFSET, SCALE
 from eyecli.nets.backbones import backbone
 from eyecli.tasks.dr.about import ABOUT
-from eyecli.tasks.dr.augmentation import change
+from eyecli.tasks.dr.augmentation import change, view
 from eyecli.tasks.dr.grading import at_least, boundaries, columns, settle
 from eyecli.tasks.dr.model import blocks, build, warm_start
 from eyecli.tasks.dr.settings import DrTrain
@@ -45,6 +45,7 @@ def learner(prepared: Prepared, train: np.ndarray, settings: DrTrain) -> Learner
         start=lambda path: warm_start(model, settings.backbone, path, settings.trainable),
         closed=settings.closed,
         train=train,
+        view=lambda sample, rng: {name: view(values, rng) for name, values in sample.items()},
     )
 
 
@@ -70,7 +71,7 @@ def finish(
     prepared: Prepared,
     rows: np.ndarray,
     groups: np.ndarray,
-    run: Callable[[np.ndarray], Row],
+    run: Callable[..., Row],
     settings: DrTrain,
 ) -> dict[str, Any]:
     """Fit the last layer, if it has a closed form; settle temperature, cuts and operating points.
@@ -87,16 +88,22 @@ def finish(
         judged = left if len(left) else rows
         logits = run(judged)["logits"].reshape(len(judged), -1)
         return facts | settle(logits, grades[judged], settings.target)
-    embedding = run(rows)["embedding"].reshape(len(rows), -1)
+    # Photographs as they are come first; all views of one are in one group.
+    times = settings.views + 1
+    embedding = np.concatenate(
+        [run(rows, number)["embedding"].reshape(len(rows), -1) for number in range(times)]
+    )
+    yes = at_least(grades[rows], settings.target)
     fitted = fit_logistic(
-        embedding, at_least(grades[rows], settings.target), groups, blocks=blocks(learner.model)
+        embedding, np.tile(yes, (times, 1)), np.tile(groups, times), blocks=blocks(learner.model)
     )
     kernel = fitted.weight[None, None].astype(np.float32)
     learner.model.get_layer("logits").set_weights([kernel, fitted.bias.astype(np.float32)])
-    known = ~np.isnan(fitted.held_out[:, 0])
+    held_out = fitted.held_out[: len(rows)]
+    known = ~np.isnan(held_out[:, 0])
     return facts | {
         "penalties": fitted.penalties.tolist(),
-        **settle(fitted.held_out[known], grades[rows][known], settings.target),
+        **settle(held_out[known], grades[rows][known], settings.target),
     }
 
 

@@ -11,6 +11,7 @@ from eyecli.settings import setting
 from eyecli.training.settings import TrainSettings
 
 SIZES = (64, 1024)
+MOST_VIEWS = 20
 # Backbones whose pretrained weights have their own names, or none.
 WEIGHTS = {
     "eyenet": "", "efficientnet-lite0": "efficientnet-lite0",
@@ -81,10 +82,17 @@ class DrTrain(TrainSettings):
     pooling: Literal["avg", "avgmax"] = setting(
         "avgmax", "How maps become features: their mean, or mean and maximum."
     )
+    views: int = setting(
+        2,
+        "With a frozen backbone: so many copies of each photograph, changed as other cameras and "
+        "files would, are fitted on as well.",
+    )
     dropout: float = setting(0.0, "Share of the features that is dropped in training.")
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if not 0 <= self.views <= MOST_VIEWS:
+            raise UsageError(f"--views {self.views} is out of range", f"use 0 to {MOST_VIEWS}")
         if not 0 <= self.dropout < 1:
             raise UsageError(f"--dropout {self.dropout:g} is out of range", "use 0 to below 1")
 
