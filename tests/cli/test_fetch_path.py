@@ -50,7 +50,7 @@ def test_a_competition_of_3000_files_in_parts_is_read_where_it_lies(
     assert eyecli("fetch", "path", "dr").ref == first["ref"]
     assert sum(len(c) for c in files_of(tmp_path / "eyecli-workspace").values()) < 2e6
     done = eyecli("preprocess", "dr")
-    assert done.code == 2 and "No such command 'dr'" in done.err
+    assert done.code == 3 and "unreadable" in done.err
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar", "parts", "copy of tar.gz", "copy of zip"])

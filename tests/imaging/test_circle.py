@@ -29,7 +29,9 @@ def test_it_is_found_among_others(
     points[stray] = np.array([x, y]) + rng.uniform(-2 * radius, 2 * radius, (stray.sum(), 2))
     found = common_circle(points, 0.01, (0.5 * radius, 2 * radius), 300)
     assert found is not None
-    assert (found.x, found.y, found.radius) == pytest.approx((x, y, radius), abs=0.015 * radius)
+    # Of a short arc many circles keep within the tolerance: by as much as the arc is flat.
+    off = max(0.015, 0.015 / (1 - np.cos(np.deg2rad(min(arc, 180) / 2))))
+    assert (found.x, found.y, found.radius) == pytest.approx((x, y, radius), abs=off * radius)
     assert np.abs(found.distances(points[~stray])).max() < 0.02
 
 
