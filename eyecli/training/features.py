@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# In the workspace; whoever removes it pays with time only.
-CACHE = "cache/features"
 PILE = 32
 
 

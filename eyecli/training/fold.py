@@ -17,13 +17,14 @@ from eyecli.errors import UsageError
 from eyecli.progress import Beat
 from eyecli.training import checkpoint
 from eyecli.training.backend import load_keras, make_deterministic
-from eyecli.training.features import CACHE, kept_outputs
+from eyecli.training.features import kept_outputs
 from eyecli.training.folds import fold_work, in_workspace, run_folder, train_command
 from eyecli.training.interrupt import interruptible
 from eyecli.training.model import fold_folder
 from eyecli.training.settings import TrainSettings
 from eyecli.weights.artifact import open_weights
 from eyecli.workspace.lease import BusyError
+from eyecli.workspace.leftovers import CACHE
 from eyecli.workspace.memo import Work, memo_key, recall
 from eyecli.workspace.runs import METRICS, Run, running
 from eyecli.workspace.stage import Built, Outcome, run_stage

@@ -22,6 +22,8 @@ OWNED = re.compile(r"(?:trash-)?(?P<host>.+)-(?P<pid>\d+)-[0-9a-f]{8}")
 # What `write_atomic` leaves when it is killed.
 HALF_WRITTEN = re.compile(r"\..+\.\d+\.[0-9a-f]{8}")
 TRASH = "trash-"
+# Features of networks that are not trained; whoever removes them pays with time only.
+CACHE = "cache/features"
 Young = Callable[[Path], bool]
 
 
@@ -135,6 +137,9 @@ def leftovers(root: Path, young: Young, doomed: Set[str] = frozenset()) -> Itera
     for path in sorted((root / "index").glob("[!.]*.json")):
         if not _indexed_folder_is_there(path):
             yield Waste(path, "folder is gone", freed(path))
+    for path in sorted((root / CACHE).glob("*")):
+        if not young(path):
+            yield Waste(path, "can be computed again", freed(path))
     for path in _subfolders(root / "runs"):
         if not young(path) and not _is_needed(path):
             yield Waste(path, "old run", freed(path))

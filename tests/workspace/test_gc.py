@@ -190,6 +190,16 @@ def test_old_runs_go_but_not_those_that_can_go_on(root: Path) -> None:
     assert gc(root) == {"runs/old"}
 
 
+def test_features_that_can_be_computed_again_go(root: Path) -> None:
+    folder = root / "cache/features"
+    folder.mkdir(parents=True)
+    for name in ("old.npy", "new.npy"):
+        (folder / name).write_bytes(bytes(100))
+    age(folder / "old.npy", 2)
+    assert gc(root) == {"cache/features/old.npy"}
+    assert [path.name for path in folder.iterdir()] == ["new.npy"]
+
+
 def test_without_keep_no_artifact_goes(root: Path) -> None:
     made = {make(root, {"m": bytes([n])}, force=True).artifact.ref for n in range(4)}
     age(root, 400)
