@@ -9,8 +9,8 @@ import numpy as np
 
 from eyecli.data.prepared import Prepared, groups_and_parts
 from eyecli.data.split import Split
-from eyecli.evaluation.bootstrap import Interval, additive_interval
-from eyecli.evaluation.compare import compare_rows
+from eyecli.evaluation.bootstrap import Interval, additive_interval, draw_groups
+from eyecli.evaluation.compare import compare_rows, interval_of
 from eyecli.evaluation.findings import Findings, Metric
 from eyecli.evaluation.grading_intervals import auc_replicate
 from eyecli.evaluation.headline import Headline, Sampling
@@ -22,6 +22,7 @@ from eyecli.metrics.operating import accuracy, balanced_accuracy, macro_f1, reca
 from eyecli.tasks.dr.about import ABOUT
 from eyecli.tasks.dr.baselines import BASELINES, Known, predict
 from eyecli.tasks.dr.grading import GRADES, Target, named, probabilities
+from eyecli.tasks.dr.plots import plots
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,6 +34,11 @@ DECIDED = ("grade_predicted", "sensitive", "specific")
 PREDICTED: Sequence[str] = (*named("grade"), *DECIDED)
 WHICH_TARGET: dict[int, Target] = {1: "any-dr", 2: "referable"}
 WHICH = {1: "any", 2: "referable", 3: "severe", 4: "proliferative"}
+
+# Fewer rows than this say nothing of a group.
+LEAST_ROWS = 20
+# Photographs of a lower quality are a group of their own.
+MEDIOCRE = 0.8
 
 
 def findings(
@@ -62,9 +68,7 @@ def findings(
     columns = predicted_columns(table)
     predictions = {"model": table[columns].to_numpy(float)}
     predictions |= baseline_predictions(table, prepared, split, on=on)
-    names, owner = np.unique(units_of(table).owners, return_inverse=True)
-    times = table.groupby("sample")["sample"].transform("size").to_numpy(float)
-    sampling = Sampling(owner, 1 / times, len(names))
+    sampling = _sampling(table)
     rows = {
         name: [headlines(table, values, data, sampling)] for name, values in predictions.items()
     }
@@ -77,10 +81,70 @@ def findings(
     truth = _classes(table, columns)
     for name, values in predictions.items():
         metrics += _further(name, truth, values, columns, sampling)
+    bounds = _bounds(columns)
+    asked = bounds.index(2) if 2 in bounds else 0
+    area = f"auc_{WHICH[bounds[asked]]}"
+    drawn = plots(
+        truth,
+        {name: values[:, : len(bounds)] for name, values in predictions.items()},
+        {name: _called(values, columns) for name, values in predictions.items()},
+        asked,
+        [f"grade {grade}" for grade in (0, *bounds)],
+        {name: next((f.interval for f in figures if f.metric == area), None)
+         for name, figures in compared.figures.items()},
+    )  # fmt: skip
+    parts = {
+        f"By {column}": _by(column, groups, table, predictions["model"], data)
+        for column, groups in _subgroups(table).items()
+    }
     return Findings(
-        metrics, list(compared.against["model"]), "", _notes(table, split), {},
+        metrics + [metric for of in parts.values() for metric in of],
+        list(compared.against["model"]), "", _notes(table, split), drawn,
+        tables={title: of for title, of in parts.items() if of},
         measure="quadratic weighted kappa" if len(columns) > len(DECIDED) + 1 else "kappa",
     )  # fmt: skip
+
+
+def _subgroups(table: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Name to the group of every row, for what tells of camera, eye and quality."""
+    quality = np.where(table["quality"].to_numpy(float) < MEDIOCRE, "below", "from")
+    sizes = [f"{w}x{h}" for w, h in zip(table["width"], table["height"], strict=True)]
+    found = {
+        "camera": np.array(
+            [f"{w}x{h}" for w, h in zip(table["width"], table["height"], strict=True)]
+        ),
+        "quality": np.char.add(quality.astype(str), f" {MEDIOCRE:g}"),
+    }
+    if table["laterality"].astype(bool).any():
+        found["laterality"] = table["laterality"].to_numpy(str)
+    return found
+
+
+def _by(
+    column: str, groups: np.ndarray, table: pd.DataFrame, prediction: np.ndarray, data: Prepared
+) -> list[Metric]:
+    """Headlines of the model in each group of rows that is large enough; none if it is alone."""
+    names, counts = np.unique(groups, return_counts=True)
+    found = []
+    for name in names[counts >= LEAST_ROWS] if len(names) > 1 else ():
+        rows = np.flatnonzero(groups == name)
+        part = table.iloc[rows].reset_index(drop=True)
+        sampling = _sampling(part)
+        for headline in headlines(part, prediction[rows], data, sampling):
+            value = float(headline.replicate(np.ones((1, sampling.groups)))[0])
+            draws = [headline.replicate(drawn) for drawn in draw_groups(sampling.groups)]
+            interval = interval_of(np.concatenate(draws), sampling.groups)
+            found.append(
+                _metric("model", headline.metric, f"{column}={name}", value, interval, len(rows))
+            )
+    return found
+
+
+def _sampling(table: pd.DataFrame) -> Sampling:
+    """Patient (or photograph) of every row, and 1 / k for each of the k rows of a photograph."""
+    names, owner = np.unique(units_of(table).owners, return_inverse=True)
+    times = table.groupby("sample")["sample"].transform("size").to_numpy(float)
+    return Sampling(owner, 1 / times, len(names))
 
 
 def predicted_columns(table: pd.DataFrame) -> list[str]:

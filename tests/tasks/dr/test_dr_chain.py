@@ -153,6 +153,13 @@ def test_the_report_has_baselines_and_intervals(made: Made) -> None:
     # The shares of the grades differ between folds, no more.
     assert float(metrics["majority", "auc_referable"]["value"]) == pytest.approx(0.5, abs=0.2)
     assert "quadratic weighted kappa" in report.manifest.summary["verdict"]
+    html = (report.path / "report.html").read_text()
+    for title in ("Confusion of the model", "ROC of grade 2 or more", "Calibration of grade 2",
+                  "Net benefit of grade 2", "Accuracy where the most uncertain"):  # fmt: skip
+        assert title in html
+    with (report.path / "metrics.csv").open(newline="") as stream:
+        groups = {row["group"] for row in csv.DictReader(stream)}
+    assert not [group for group in groups if group.startswith("camera=")]
 
 
 def test_the_contract_says_what_an_application_needs(made: Made) -> None:
