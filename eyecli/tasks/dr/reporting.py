@@ -110,9 +110,7 @@ def _subgroups(table: pd.DataFrame) -> dict[str, np.ndarray]:
     quality = np.where(table["quality"].to_numpy(float) < MEDIOCRE, "below", "from")
     sizes = [f"{w}x{h}" for w, h in zip(table["width"], table["height"], strict=True)]
     found = {
-        "camera": np.array(
-            [f"{w}x{h}" for w, h in zip(table["width"], table["height"], strict=True)]
-        ),
+        "camera": np.array(sizes),
         "quality": np.char.add(quality.astype(str), f" {MEDIOCRE:g}"),
     }
     if table["laterality"].astype(bool).any():
