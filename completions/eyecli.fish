@@ -321,7 +321,7 @@ complete -c eyecli -n '__eyecli_at eyecli train dr' -l trainable -x -a 'all head
 complete -c eyecli -n '__eyecli_at eyecli train dr' -l target -x -a 'grade referable any-dr' -d 'What to predict: the grade 0 to 4, grade 2 or more, or grade 1 or more.'
 complete -c eyecli -n '__eyecli_at eyecli train dr' -l backbone -x -a 'eyenet efficientnet-lite0 efficientnet-lite1 efficientnet-lite2 efficientnetb0 efficientnetb1 efficientnetb2 efficientnetb3 resnet50 densenet121 xception mobilenetv2' -d 'Layers that see the photographs.'
 complete -c eyecli -n '__eyecli_at eyecli train dr' -l pooling -x -a 'avg avgmax' -d 'How maps become features: their mean, or mean and maximum.'
-complete -c eyecli -n '__eyecli_at eyecli train dr' -l views -x -d 'With a frozen backbone: so many copies of each photograph, changed as other cameras and files would, are fitted on as well.'
+complete -c eyecli -n '__eyecli_at eyecli train dr' -l views -x -d 'With a frozen backbone: so many copies of each photograph, changed as other cameras and files would, are fitted on as well, as far as all are 40000 rows at most.'
 complete -c eyecli -n '__eyecli_at eyecli train dr' -l dropout -x -d 'Share of the features that is dropped in training.'
 complete -c eyecli -n '__eyecli_at eyecli train dr' -l force -d 'Do it again even if it is there.'
 complete -c eyecli -n '__eyecli_at eyecli train dr' -l dry-run -d 'Say what would be done; write nothing.'

@@ -228,6 +228,11 @@ def cut_and_resumed(
         assert err.splitlines()[-1] in ("interrupted", "terminated")
     wait_until(lambda: is_gone(child))
     done, parts = whole(got), part_size(got)
+    # The server sends to the dead until it hears of it.
+    sent = -1
+    while sent != meter.sent:
+        sent = meter.sent
+        time.sleep(0.5)
     meter.reset()
     again = eyecli_process("fetch", "rclone", webdav(meter, data.name), *AS, "--folder", "got",
                            cwd=tmp_path)  # fmt: skip

@@ -23,6 +23,9 @@ __all__ = ["ABOUT", "MAY_DIFFER", "augment", "finish", "learner", "names", "scal
 # What the data of an external validation need not share with those of the training.
 MAY_DIFFER: tuple[str, ...] = ()
 
+# Photographs and views that the last layer is fitted on at most: their features are held at once.
+MOST_ROWS = 40_000
+
 Row = dict[str, np.ndarray]
 
 
@@ -89,7 +92,7 @@ def finish(
         logits = run(judged)["logits"].reshape(len(judged), -1)
         return facts | settle(logits, grades[judged], settings.target)
     # Photographs as they are come first; all views of one are in one group.
-    times = settings.views + 1
+    times = max(1, min(settings.views + 1, MOST_ROWS // len(rows)))
     embedding = np.concatenate(
         [run(rows, number)["embedding"].reshape(len(rows), -1) for number in range(times)]
     )

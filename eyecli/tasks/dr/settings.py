@@ -85,7 +85,7 @@ class DrTrain(TrainSettings):
     views: int = setting(
         2,
         "With a frozen backbone: so many copies of each photograph, changed as other cameras and "
-        "files would, are fitted on as well.",
+        "files would, are fitted on as well, as far as all are 40000 rows at most.",
     )
     dropout: float = setting(0.0, "Share of the features that is dropped in training.")
 

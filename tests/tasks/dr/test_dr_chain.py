@@ -131,6 +131,26 @@ def test_features_are_computed_once_for_all_folds_a_view_each(made: Made) -> Non
         assert np.corrcoef(other.ravel(), plain.ravel())[0, 1] > 0.5
 
 
+def test_views_of_many_photographs_are_left_out(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = open_prepared(made.prepared)
+    rows, asked = np.arange(len(data.index)), []
+    settings = DrTrain(backbone="eyenet", pretrained=False, trainable="head", weights="own")
+    made_of = learning.learner(data, rows, settings)
+    size = made_of.model.output["embedding"].shape[-1]
+
+    def run(rows: np.ndarray, view: int = 0) -> dict[str, np.ndarray]:
+        asked.append(view)
+        return {"embedding": np.random.default_rng(view).normal(size=(len(rows), size))}
+
+    for most, views in ((100, [0, 1, 2]), (2 * len(rows), [0, 1]), (5, [0])):
+        monkeypatch.setattr(learning, "MOST_ROWS", most)
+        asked.clear()
+        learning.finish(made_of, data, rows, rows.astype(str), run, settings)
+        assert asked == views
+
+
 def test_predictions_are_probabilities(made: Made) -> None:
     table = read_table(made.predictions.path / "predictions.csv")
     above = table[[f"p_ge{grade}" for grade in (1, 2, 3, 4)]].to_numpy(float)
