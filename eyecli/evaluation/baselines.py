@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from eyecli.data.arrays import Arrays
+from eyecli.data.prepared import Prepared, groups_and_parts
+from eyecli.data.split import Split
 from eyecli.evaluation.ridge import fit_ridge
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Pixels are scaled down to this side for ridge regression; more gains nothing and costs memory.
 SIDE = 24
@@ -42,6 +48,56 @@ class Known:
 
 
 Baseline = Callable[[Known], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One fold of a table of predictions, for baselines that are fitted anew.
+
+    Attributes
+    ----------
+    rows
+        Positions in the table.
+    groups
+        (N,) groups of all samples that may be fitted on.
+    train, test
+        Row numbers of the samples to fit on, and of those to predict.
+    """
+
+    rows: np.ndarray
+    groups: np.ndarray
+    train: np.ndarray
+    test: np.ndarray
+
+
+def each_fold(
+    table: pd.DataFrame, prepared: Prepared, split: Split, part: str, judged: Prepared
+) -> Iterator[Fold]:
+    """Yield the folds of a table of predictions.
+
+    Parameters
+    ----------
+    table
+        Rows of predictions.
+    prepared, split
+        What baselines are fitted on: all rows of a fold that are neither in its test part nor in
+        `part`.
+    part
+        The part that the rows are of.
+    judged
+        The data that the rows are of: `prepared`, or external data.
+    """
+    row_of = {sample: row for row, sample in enumerate(judged.index["sample"])}
+    partitions = table["partition"].to_numpy(int)
+    for partition in np.unique(partitions):
+        rows = np.flatnonzero(partitions == partition)
+        groups, parts = groups_and_parts(prepared, split, partition)
+        yield Fold(
+            rows,
+            groups,
+            np.flatnonzero(~np.isin(parts, ("test", part))),
+            np.array([row_of[sample] for sample in table["sample"].to_numpy()[rows]]),
+        )
 
 
 def constant(known: Known) -> np.ndarray:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from eyecli.data.arrays import read_npy
 from eyecli.data.loader import Row
 from eyecli.data.prepared import Prepared
 from eyecli.progress import track
@@ -51,7 +52,7 @@ def kept_outputs(
         with lease(cache, "features", wait=True):
             if not path.is_file():
                 _write(path, trunk, learner, prepared, view)
-    return {"embedding": np.load(path, mmap_mode="r", allow_pickle=False)[rows]}
+    return {"embedding": read_npy(path)[rows]}
 
 
 def _digest(trunk: object, learner: Learner, prepared: Prepared) -> str:

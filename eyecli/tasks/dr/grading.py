@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from eyecli.metrics.calibration import fit_temperature
 from eyecli.metrics.operating import threshold_at
 from eyecli.training.ordinal import thresholds_from_validation
 
@@ -54,24 +55,6 @@ def probabilities(above: np.ndarray) -> np.ndarray:
     return edges[:, :-1] - edges[:, 1:]
 
 
-def fit_temperature(logits: np.ndarray, yes: np.ndarray) -> float:
-    """Return the temperature with the least log loss over all boundaries.
-
-    Parameters
-    ----------
-    logits, yes
-        (n, b) logits of samples that were not fitted on, and the answers.
-    """
-    from scipy.optimize import minimize_scalar
-
-    signed = np.where(yes, logits, -logits)
-    found = minimize_scalar(
-        lambda log_t: np.logaddexp(0, -signed * np.exp(-log_t)).mean(), bounds=(-2, 3),
-        method="bounded",
-    )  # fmt: skip
-    return float(np.exp(found.x))
-
-
 def settle(logits: np.ndarray, grades: np.ndarray, target: Target) -> dict[str, Any]:
     """Choose temperature, cuts and operating points on samples that were not fitted on.
 
@@ -90,7 +73,7 @@ def settle(logits: np.ndarray, grades: np.ndarray, target: Target) -> dict[str, 
         specificity of 0.9, None where they cannot be had.
     """
     yes = at_least(grades, target)
-    temperature = fit_temperature(logits, yes)
+    temperature = fit_temperature(np.ravel(logits), yes.ravel())
     above = exceedance(logits, temperature)
     classes = above.shape[1] + 1
     truth = yes.sum(axis=1)

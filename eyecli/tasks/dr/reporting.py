@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from eyecli.data.prepared import Prepared, groups_and_parts
+from eyecli.data.prepared import Prepared
 from eyecli.data.split import Split
-from eyecli.evaluation.bootstrap import Interval, additive_interval, draw_groups
-from eyecli.evaluation.compare import compare_rows, interval_of
+from eyecli.evaluation.alignment import sampling_of
+from eyecli.evaluation.baselines import each_fold
+from eyecli.evaluation.bootstrap import Interval, additive_interval
+from eyecli.evaluation.compare import compare_rows
 from eyecli.evaluation.findings import Findings, Metric
-from eyecli.evaluation.grading_intervals import auc_replicate
+from eyecli.evaluation.grading_intervals import auc_replicate, confusion_replicate, group_intervals
 from eyecli.evaluation.headline import Headline, Sampling
 from eyecli.evaluation.stage import EvaluateSettings
 from eyecli.evaluation.units import units_of
@@ -68,7 +70,7 @@ def findings(
     columns = predicted_columns(table)
     predictions = {"model": table[columns].to_numpy(float)}
     predictions |= baseline_predictions(table, prepared, split, on=on)
-    sampling = _sampling(table)
+    sampling = sampling_of(table)
     rows = {
         name: [headlines(table, values, data, sampling)] for name, values in predictions.items()
     }
@@ -127,22 +129,14 @@ def _by(
     for name in names[counts >= LEAST_ROWS] if len(names) > 1 else ():
         rows = np.flatnonzero(groups == name)
         part = table.iloc[rows].reset_index(drop=True)
-        sampling = _sampling(part)
-        for headline in headlines(part, prediction[rows], data, sampling):
-            value = float(headline.replicate(np.ones((1, sampling.groups)))[0])
-            draws = [headline.replicate(drawn) for drawn in draw_groups(sampling.groups)]
-            interval = interval_of(np.concatenate(draws), sampling.groups)
-            found.append(
-                _metric("model", headline.metric, f"{column}={name}", value, interval, len(rows))
-            )
+        sampling = sampling_of(part)
+        metrics = {h.metric: h.replicate for h in headlines(part, prediction[rows], data, sampling)}
+        intervals = group_intervals(metrics, sampling.groups)
+        for metric, replicate in metrics.items():
+            value = float(replicate(np.ones((1, sampling.groups)))[0])
+            group = f"{column}={name}"
+            found.append(_metric("model", metric, group, value, intervals[metric], len(rows)))
     return found
-
-
-def _sampling(table: pd.DataFrame) -> Sampling:
-    """Patient (or photograph) of every row, and 1 / k for each of the k rows of a photograph."""
-    names, owner = np.unique(units_of(table).owners, return_inverse=True)
-    times = table.groupby("sample")["sample"].transform("size").to_numpy(float)
-    return Sampling(owner, 1 / times, len(names))
 
 
 def predicted_columns(table: pd.DataFrame) -> list[str]:
@@ -281,19 +275,13 @@ def baseline_predictions(
         The external data that the rows are of, if they are not of `prepared`.
     """
     judged, columns = on or prepared, predicted_columns(table)
-    row_of = {sample: row for row, sample in enumerate(judged.index["sample"])}
     target: Target = "grade" if len(_bounds(columns)) > 1 else WHICH_TARGET[_bounds(columns)[0]]
     known = Known(prepared, judged, prepared.index["grade"].to_numpy(int), target)
     found = {name: np.empty((len(table), len(columns))) for name in BASELINES}
-    partitions = table["partition"].to_numpy(int)
-    for partition in np.unique(partitions):
-        rows = np.flatnonzero(partitions == partition)
-        groups, parts = groups_and_parts(prepared, split, partition)
-        train = np.flatnonzero(~np.isin(parts, ("test", part)))
-        test = np.array([row_of[sample] for sample in table["sample"].to_numpy()[rows]])
+    for fold in each_fold(table, prepared, split, part, judged):
         for name in BASELINES:
-            made = predict(name, known, train, test, groups)
-            found[name][rows] = np.column_stack([made[column] for column in columns])
+            made = predict(name, known, fold.train, fold.test, fold.groups)
+            found[name][fold.rows] = np.column_stack([made[column] for column in columns])
     return found
 
 
@@ -304,11 +292,9 @@ def headlines(
     columns = predicted_columns(table)
     bounds, truth = _bounds(columns), _classes(table, columns)
     classes, samples = len(bounds) + 1, table["sample"].nunique()
-    sums = _confusions(truth, _called(prediction, columns), classes, sampling)
-
-    def kappa(counts: np.ndarray) -> np.ndarray:
-        return quadratic_weighted_kappa((counts @ sums).reshape(-1, classes, classes))
-
+    kappa = confusion_replicate(
+        truth, _called(prediction, columns), classes, sampling, quadratic_weighted_kappa
+    )
     found = [Headline("kappa_quadratic", "photographs", False, samples, kappa)]
     for number, bound in enumerate(bounds):
         positive = truth > number

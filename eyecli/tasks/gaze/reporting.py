@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from eyecli.data.prepared import Prepared, groups_and_parts
+from eyecli.data.prepared import Prepared
 from eyecli.data.split import Split
-from eyecli.evaluation.baselines import REGISTRY, Known
+from eyecli.evaluation.baselines import REGISTRY, Known, each_fold
 from eyecli.evaluation.bootstrap import STATISTICS
 from eyecli.evaluation.findings import Difference, Findings, Metric, paired
 from eyecli.evaluation.headline import Headline, Sampling
@@ -286,22 +286,17 @@ def baseline_predictions(
         The external data that the rows are of, if they are not of `prepared`.
     """
     judged = on or prepared
-    row_of = {sample: row for row, sample in enumerate(judged.index["sample"])}
     targets = prepared.index[list(TARGETS)].to_numpy(float)
     names = set(prepared.arrays.names) & set(judged.arrays.names)
     images = [name for name in IMAGES if name in names]
     found = {name: np.empty((len(table), 2)) for name in REGISTRY}
-    partitions = table["partition"].to_numpy(int)
-    for partition in np.unique(partitions):
-        rows = np.flatnonzero(partitions == partition)
-        groups, parts = groups_and_parts(prepared, split, partition)
+    for fold in each_fold(table, prepared, split, part, judged):
         known = Known(
-            prepared.arrays, judged.arrays, images, targets, groups.astype(str),
-            np.flatnonzero(~np.isin(parts, ("test", part))),
-            np.array([row_of[sample] for sample in table["sample"].to_numpy()[rows]]),
+            prepared.arrays, judged.arrays, images, targets, fold.groups.astype(str), fold.train,
+            fold.test,
         )  # fmt: skip
         for name, baseline in REGISTRY.items():
-            found[name][rows] = baseline(known)
+            found[name][fold.rows] = baseline(known)
     return found
 
 
