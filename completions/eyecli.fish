@@ -317,7 +317,7 @@ complete -c eyecli -n '__eyecli_at eyecli train dr' -l checkpoint-minutes -x -d 
 complete -c eyecli -n '__eyecli_at eyecli train dr' -l pretrained -d 'Start from the backbone'"'"'s usual weights, which `fetch weights` brought before.'
 complete -c eyecli -n '__eyecli_at eyecli train dr' -l no-pretrained -d 'Start from the backbone'"'"'s usual weights, which `fetch weights` brought before.'
 complete -c eyecli -n '__eyecli_at eyecli train dr' -l weights -x -d 'Start from other weights of the workspace, by name, such as efficientnet-lite0; none.'
-complete -c eyecli -n '__eyecli_at eyecli train dr' -l trainable -x -a 'all head' -d 'With pretrained weights: fit logistic regression on the features of the frozen backbone, in one go, or train all layers.'
+complete -c eyecli -n '__eyecli_at eyecli train dr' -l trainable -x -a 'all head' -d 'With pretrained weights: fit the last layer on the features of the frozen backbone, in one go, or train all layers.'
 complete -c eyecli -n '__eyecli_at eyecli train dr' -l target -x -a 'grade referable any-dr' -d 'What to predict: the grade 0 to 4, grade 2 or more, or grade 1 or more.'
 complete -c eyecli -n '__eyecli_at eyecli train dr' -l backbone -x -a 'eyenet efficientnet-lite0 efficientnet-lite1 efficientnet-lite2 efficientnetb0 efficientnetb1 efficientnetb2 efficientnetb3 resnet50 densenet121 xception mobilenetv2' -d 'Layers that see the photographs.'
 complete -c eyecli -n '__eyecli_at eyecli train dr' -l pooling -x -a 'avg avgmax' -d 'How maps become features: their mean, or mean and maximum.'

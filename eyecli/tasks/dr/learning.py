@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from eyecli.data.prepared import Prepared
-from eyecli.evaluation.logistic import fit_logistic
 from eyecli.imaging.affine import OFFSET, SCALE
 from eyecli.nets.backbones import backbone
 from eyecli.tasks.dr.about import ABOUT
@@ -16,6 +15,7 @@ from eyecli.tasks.dr.augmentation import change, view
 from eyecli.tasks.dr.grading import at_least, boundaries, columns, settle
 from eyecli.tasks.dr.model import blocks, build, warm_start
 from eyecli.tasks.dr.settings import DrTrain
+from eyecli.training.closed_head import fit_closed
 from eyecli.training.fit import Learner
 
 __all__ = ["ABOUT", "MAY_DIFFER", "augment", "finish", "learner", "names", "scale", "tabulate"]
@@ -93,21 +93,15 @@ def finish(
         return facts | settle(logits, grades[judged], settings.target)
     # Photographs as they are come first; all views of one are in one group.
     times = max(1, min(settings.views + 1, MOST_ROWS // len(rows)))
-    embedding = np.concatenate(
-        [run(rows, number)["embedding"].reshape(len(rows), -1) for number in range(times)]
+    views = [run(rows, number)["embedding"].reshape(len(rows), -1) for number in range(times)]
+    fitted = fit_closed(
+        views, at_least(grades[rows], settings.target), groups, blocks(learner.model)
     )
-    yes = at_least(grades[rows], settings.target)
-    fitted = fit_logistic(
-        embedding, np.tile(yes, (times, 1)), np.tile(groups, times), blocks=blocks(learner.model)
-    )
-    kernel = fitted.weight[None, None].astype(np.float32)
+    # As float16 holds them, like the rest of a frozen network: see `nets.half`.
+    kernel = fitted.weight[None, None].astype(np.float16).astype(np.float32)
     learner.model.get_layer("logits").set_weights([kernel, fitted.bias.astype(np.float32)])
-    held_out = fitted.held_out[: len(rows)]
-    known = ~np.isnan(held_out[:, 0])
-    return facts | {
-        "penalties": fitted.penalties.tolist(),
-        **settle(held_out[known], grades[rows][known], settings.target),
-    }
+    settled = settle(fitted.held_out, grades[rows], settings.target)
+    return facts | {"penalty": fitted.penalty} | settled
 
 
 def names(facts: dict[str, Any]) -> list[str]:

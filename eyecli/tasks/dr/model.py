@@ -9,6 +9,7 @@ import keras
 from keras import layers
 
 from eyecli.nets import backbones, efficientnet_lite
+from eyecli.nets.half import round_to_half
 from eyecli.nets.heads import Pooling, pooled
 
 
@@ -86,4 +87,6 @@ def warm_start(
     trunk = keras.Model(model.inputs[0], last.output)
     facts = backbones.load_weights(trunk, backbone, path)
     backbones.freeze(trunk, trainable)
+    if trainable == "head":
+        round_to_half(trunk)
     return {"backbone": facts}

@@ -68,7 +68,7 @@ class DrTrain(TrainSettings):
     )
     trainable: Literal["all", "head"] = setting(
         "head",
-        "With pretrained weights: fit logistic regression on the features of the frozen backbone, "
+        "With pretrained weights: fit the last layer on the features of the frozen backbone, "
         "in one go, or train all layers.",
     )
     target: Literal["grade", "referable", "any-dr"] = setting(
