@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 
 from eyecli.data.arrays import Arrays
+from eyecli.data.prepared import DOUBTFUL
 from eyecli.data.raw import Raw, Read
 from eyecli.errors import DataError
 from eyecli.machine import usable_cores
 from eyecli.processes import in_processes
 from eyecli.progress import track
 from eyecli.sources.source import Source
-from eyecli.tasks.dr.extraction import Extracted, Photograph, Pile, extract, specs
+from eyecli.tasks.dr.extraction import CONTRADICTS, Extracted, Photograph, Pile, extract, specs
 from eyecli.tasks.dr.photographs import Fault, Photographs, list_photographs
 from eyecli.tasks.dr.settings import DrPreprocess
 
@@ -28,9 +29,10 @@ log = logging.getLogger(__name__)
 # Photographs that a process is given at once: enough to be worth its start, few enough to share
 # out, and their crops few enough to be held.
 PILE = 64
-# Faults of a kind that are named before the rest is only counted.
+# Faults of a kind that are named before those of other kinds.
 NAMED = 5
 WORST = "worst"
+OTHER_EYE = "laterality contradicts the optic disc"
 
 
 def read_raw(source: Source, settings: DrPreprocess) -> Raw:
@@ -99,19 +101,15 @@ def _with_worst(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _problems(faults: Sequence[Fault], settings: DrPreprocess) -> list[str]:
-    """Say what is wrong, unless it is to be left out; the first of each kind are named."""
+    """Say what is wrong, unless it is to be left out; some of each kind come first."""
     if settings.on_error == "skip":
         return []
-    kinds = Counter(fault.reason for fault in faults)
     named: Counter[str] = Counter()
-    lines = []
+    first, rest = [], []
     for fault in faults:
         named[fault.reason] += 1
-        if named[fault.reason] > NAMED:
-            continue
-        more = kinds[fault.reason] - NAMED if named[fault.reason] == NAMED else 0
-        lines.append(f"{_said(fault)}{f' (and {more} more of these)' if more > 0 else ''}")
-    return lines
+        (first if named[fault.reason] <= NAMED else rest).append(_said(fault))
+    return first + rest
 
 
 def _said(fault: Fault) -> str:
@@ -157,6 +155,13 @@ def _raw(
         )
     for reason, count in sorted(dropped.items()):
         log.info("left out: %d %s", count, reason)
+    doubtful = _doubtful(made)
+    if doubtful:
+        checked = sum(bool(row["laterality_check"]) for row in rows)
+        log.warning(
+            "%d of %d photographs show the optic disc on the side of the other eye: mirrored or "
+            "inverted pictures, or wrong names; %s lists them", len(doubtful), checked, DOUBTFUL,
+        )  # fmt: skip
     owners = [(one.folder, place) for one in made for place in range(len(one.rows))]
     stores: dict[Path, Arrays] = {}
 
@@ -184,4 +189,19 @@ def _raw(
             (fault.file, fault.place, f"{fault.reason}: {fault.detail}")
             for fault in (*faults, *poor)
         ],
+        doubtful=doubtful,
     )
+
+
+def _doubtful(made: Sequence[Extracted]) -> list[tuple[str, str, str]]:
+    """Photographs whose disc contradicts the eye that they are said to be of."""
+    return [
+        (
+            path,
+            where,
+            f"{OTHER_EYE}: {row['laterality']}, but the disc is on the {row['disc_side']}",
+        )
+        for one in made
+        for row, path, where in zip(one.rows, one.files, one.where, strict=True)
+        if row["laterality_check"] == CONTRADICTS
+    ]
