@@ -105,7 +105,8 @@ def _problems(faults: Sequence[Fault], settings: DrPreprocess) -> list[str]:
     if settings.on_error == "skip":
         return []
     named: Counter[str] = Counter()
-    first, rest = [], []
+    first: list[str] = []
+    rest: list[str] = []
     for fault in faults:
         named[fault.reason] += 1
         (first if named[fault.reason] <= NAMED else rest).append(_said(fault))

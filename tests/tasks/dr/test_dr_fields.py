@@ -25,7 +25,7 @@ SOLUTION = "image,level,Usage\n10_left,0,Private\n"
         ({"images/a.jpg": "", "labels.csv": "path,grade,dme_risk\n"}, "dr-table"),
         ({"train_images/0a.png": "", "train.csv": "id_code,diagnosis\n"}, "dr-table"),
         (
-            {"a.jpg": "", "x.csv": "Image name,Retinopathy grade,Risk of macular edema ,,\n"},
+            {"a.jpg": "", "x.csv": "Image name,Retinopathy grade,,\n"},
             "dr-table",
         ),
         ({"a.jpg": "", "x.csv": "\ufefffile;level;patient\n"}, "dr-table"),
