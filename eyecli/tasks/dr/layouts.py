@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from eyecli.data.arrays import Arrays
+from eyecli.data.contact_sheet import MOST_LEFT_OUT
 from eyecli.data.prepared import DOUBTFUL
 from eyecli.data.raw import Raw, Read
 from eyecli.errors import DataError
@@ -134,14 +136,26 @@ def _extracted(source: Source, found: Photographs, settings: DrPreprocess, scrat
         for pile in [photographs[start : start + PILE]]
     ]  # fmt: skip
     processes = settings.processes or usable_cores()
+    made: list[Extracted] = []
+    exhibits: list[tuple[str, np.ndarray]] = []
     with closing(in_processes(extract, piles, processes)) as results:
-        made = [next(results) for _ in track(range(len(piles)), "photographs")]
-    return _raw(source, found, made, settings)
+        for _ in track(range(len(piles)), "photographs"):
+            one = next(results)
+            exhibits += one.exhibits
+            # Pictures are held only as far as they are shown.
+            exhibits = exhibits[:: 1 if len(exhibits) <= 2 * MOST_LEFT_OUT else 2]
+            made.append(replace(one, exhibits=[]))
+    return _raw(source, found, made, exhibits, settings)
 
 
 def _raw(
-    source: Source, found: Photographs, made: Sequence[Extracted], settings: DrPreprocess
+    source: Source,
+    found: Photographs,
+    made: Sequence[Extracted],
+    exhibits: Sequence[tuple[str, np.ndarray]],
+    settings: DrPreprocess,
 ) -> Raw:
+    """Sum up what became of the piles; their crops are given in order, once, and then deleted."""
     broken = [fault for one in made for fault in one.broken]
     poor = [fault for one in made for fault in one.poor]
     faults = [*found.faults, *broken]
@@ -169,7 +183,11 @@ def _raw(
     def convert(position: int, read: Read) -> dict[str, np.ndarray]:
         folder, place = owners[position]
         if folder not in stores:
+            # On disk no crop shall lie twice: what was given is written elsewhere.
+            given = list(stores)
             stores.clear()
+            for former in given:
+                shutil.rmtree(former)
             stores[folder] = Arrays(folder)
         return {name: stores[folder].take(name, [place])[0] for name in stores[folder].names}
 
@@ -185,7 +203,7 @@ def _raw(
         identifying=("pixels",),
         dropped=dict(dropped),
         where=[where for one in made for where in one.where],
-        exhibits=[exhibit for one in made for exhibit in one.exhibits],
+        exhibits=exhibits,
         left_out=[
             (fault.file, fault.place, f"{fault.reason}: {fault.detail}")
             for fault in (*faults, *poor)

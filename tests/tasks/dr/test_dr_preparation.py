@@ -5,14 +5,17 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from eyecli.data.plan import SplitSettings
 from eyecli.data.prepare import check_source, prepare
 from eyecli.data.prepared import DOUBTFUL, open_prepared, read_table
-from eyecli.sources.source import fetch_path
+from eyecli.sources.source import fetch_path, open_source
 from eyecli.synthesis.fundus import write_fundus
 from eyecli.tasks.base import all_layouts
+from eyecli.tasks.dr import layouts
 from eyecli.tasks.dr.layouts import read_raw
 from eyecli.tasks.dr.settings import DrPreprocess
 from eyecli.workspace.store import Artifact, open_workspace
@@ -98,3 +101,22 @@ def test_a_dry_run_finds_damaged_files_beside_rows_that_are_wrong(
     assert lines[1] == "27 problems" and len(lines) == 22
     assert "level 7 is out of range" in "\n".join(lines[2:])
     assert "3_left.jpeg" in "\n".join(lines[2:])
+
+
+def test_crops_lie_once_on_disk_and_few_pictures_in_memory(
+    tmp_path: Path, eyes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("3_left", "4_left", "5_left", "6_left"):
+        cv2.imwrite(str(eyes / f"{name}.jpeg"), np.zeros((200, 200, 3), np.uint8))
+    monkeypatch.setattr(layouts, "PILE", 2)
+    monkeypatch.setattr(layouts, "MOST_LEFT_OUT", 1)
+    raw = open_source(*source(tmp_path, eyes, "kaggle-dr"))
+    made = read_raw(raw, DrPreprocess(size=64, processes=1)).extract
+    assert made
+    final = made(tmp_path / "piles")
+    assert len(final.table) == 8 and len(final.exhibits) <= 2
+    piles = []
+    for position in range(8):
+        assert final.convert(position, raw.read)["pixels"].any()
+        piles.append(len(list((tmp_path / "piles").iterdir())))
+    assert piles == [6, 6, 5, 5, 4, 3, 2, 1]
