@@ -97,5 +97,7 @@ def _blurred(levels: np.ndarray, weight: np.ndarray, sigma: float) -> np.ndarray
 
 
 def _standard(values: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    inside = values[seen]
-    return np.asarray((values - inside.mean()) / (inside.std() + 1e-4))
+    import cv2
+
+    mean, deviation = cv2.meanStdDev(values, mask=seen.astype(np.uint8))
+    return np.asarray((values - np.float32(mean)) / np.float32(deviation + 1e-4))

@@ -144,13 +144,15 @@ def measure(crop: np.ndarray) -> dict[str, float]:
     green = crop[..., 1].astype(np.float32)
     weight = inside.astype(np.float32)
     fine, medium, coarse = (_mean(green, weight, sigma) for sigma in (FINE, MEDIUM, COARSE))
-    details = float(np.std((fine - medium)[inside]))
-    forms = float(np.std((medium - coarse)[inside]))
+    mask = inside.astype(np.uint8)
+    details = float(cv2.meanStdDev(fine - medium, mask=mask)[1].item())
+    forms = float(cv2.meanStdDev(medium - coarse, mask=mask)[1].item())
+    levels = green[inside]
     found |= {
-        "contrast": details / (float(green[inside].mean()) + OFFSET),
+        "contrast": details / (float(levels.mean()) + OFFSET),
         # Red alone is no light: it stays where the vessels are already lost.
-        "light": float(np.sqrt(np.median(crop[inside][:, 0] * green[inside]))),
-        "burnt": float((green[inside] >= BURNT).mean()),
+        "light": float(np.sqrt(np.median(crop[..., 0][inside] * levels))),
+        "burnt": float((levels >= BURNT).mean()),
     }
     return found if small else found | {"sharpness": details / (forms + NOISE)}
 
