@@ -15,7 +15,7 @@ from eyecli.data.prepared import DOUBTFUL, open_prepared, read_table
 from eyecli.sources.source import fetch_path, open_source
 from eyecli.synthesis.fundus import write_fundus
 from eyecli.tasks.base import all_layouts
-from eyecli.tasks.dr import layouts
+from eyecli.tasks.dr import exporting, layouts
 from eyecli.tasks.dr.layouts import read_raw
 from eyecli.tasks.dr.settings import DrPreprocess
 from eyecli.workspace.store import Artifact, open_workspace
@@ -120,3 +120,13 @@ def test_crops_lie_once_on_disk_and_few_pictures_in_memory(
         assert final.convert(position, raw.read)["pixels"].any()
         piles.append(len(list((tmp_path / "piles").iterdir())))
     assert piles == [6, 6, 5, 5, 4, 3, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("enhance", "said"), [("none", "0..255"), ("graham", "--enhance graham` does")]
+)
+def test_an_application_is_told_how_pixels_were_changed(enhance: str, said: str) -> None:
+    settled = dict.fromkeys(("temperature", "cuts", "sensitive", "specific"), 1.0)
+    facts = {"boundaries": [1, 2, 3, 4], "target": "grade", "stem": "pixel_units", **settled}
+    contract = exporting.contract(facts, {"size": 64, "enhance": enhance})
+    assert contract.metadata["inputs"].endswith(said)
