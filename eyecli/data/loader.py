@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -77,11 +77,22 @@ class Loader:
 
     def _augmented(self, stored: Row, rows: np.ndarray, epoch: int) -> Row:
         assert self.augment is not None
-        samples = [
+        samples = (
             self.augment(
                 {name: values[i] for name, values in stored.items()},
                 np.random.default_rng([self.seed, epoch, int(row)]),
             )
             for i, row in enumerate(rows)
-        ]
-        return {name: np.stack([sample[name] for sample in samples]) for name in samples[0]}
+        )
+        return _stacked(samples, len(rows))
+
+
+def _stacked(samples: Iterable[Row], number: int) -> Row:
+    """Stack samples as they come: held one by one first, they cost more than to be made."""
+    stacks: Row = {}
+    for place, sample in enumerate(samples):
+        for name, values in sample.items():
+            if name not in stacks:
+                stacks[name] = np.empty((number, *values.shape), values.dtype)
+            stacks[name][place] = values
+    return stacks

@@ -34,10 +34,15 @@ def contract(facts: Mapping[str, Any], setup: Mapping[str, Any]) -> Contract:
         metadata={
             "intended_use": ABOUT.use,
             "limits": " ".join(ABOUT.limits),
-            "inputs": "RGB photographs, 0..255",
+            "inputs": "RGB photographs, 0..255" + _changed(setup["enhance"]),
             "target": facts["target"],
             **{name: str(facts[name]) for name in settled},
         },
         # Pooled features are of use to nobody on a device, and their maxima beyond float16.
         only=("logits",),
     )
+
+
+def _changed(enhance: str) -> str:
+    """Say what an application must do to its photographs before the network sees them."""
+    return "" if enhance == "none" else f", changed as `preprocess dr --enhance {enhance}` does"

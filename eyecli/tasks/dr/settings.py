@@ -32,7 +32,7 @@ class DrPreprocess:
     enhance: Literal["none", "graham", "graham-fast", "clahe"] = setting(
         "none",
         "Change the stored pixels: Ben Graham's normalisation (exact, or blurred at a quarter of "
-        "the size), or CLAHE. Training can apply the same to plain pixels.",
+        "the size), or CLAHE; who applies a model must do the same.",
     )
     min_quality: float = setting(
         0.2, "Leave out photographs of a lower quality, 0 to 1; 0 keeps all that show a fundus."
