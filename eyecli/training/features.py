@@ -66,7 +66,9 @@ def _digest(trunk: object, learner: Learner, prepared: Prepared, symmetries: int
         weights.update(layer.name.encode())
         for values in layer.get_weights():
             weights.update(np.ascontiguousarray(values).tobytes())
-    names = [prepared.artifact.manifest.digest, learner.names, weights.hexdigest()]
+    names: list[object] = [
+        prepared.artifact.manifest.digest, learner.names, weights.hexdigest()
+    ]  # fmt: skip
     names += [symmetries] if symmetries > 1 else []
     return hashlib.sha256(canonical(names)).hexdigest()[:32]
 

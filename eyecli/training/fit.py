@@ -179,10 +179,9 @@ def predict(
     """
     if views > 1:
         shown = [
-            predict(model, arrays, names, rows, lambda stored, v=view: turned(scale(stored), v),
-                    batch_size)
+            predict(model, arrays, names, rows, _turning(scale, view), batch_size)
             for view in range(views)
-        ]  # fmt: skip
+        ]
         return {name: np.mean([each[name] for each in shown], axis=0) for name in shown[0]}
     # All maps of a batch are held at once, a hundred times its pixels or more.
     row = sum(math.prod(arrays.spec(name).shape) for name in names)
@@ -192,3 +191,7 @@ def predict(
         name: np.concatenate([keras.ops.convert_to_numpy(batch[name]) for batch in batches])
         for name in batches[0]
     }
+
+
+def _turning(scale: Callable[[Row], Row], view: int) -> Callable[[Row], Row]:
+    return lambda stored: turned(scale(stored), view)

@@ -141,8 +141,8 @@ class Run:
 
     def _epoch(self, source: Iterator[Batch]) -> None:
         at = self.at
-        early = self.coarse and at.epoch < self.settings.epochs // 2
-        network = self.coarse if early else self.model
+        coarse = self.coarse if at.epoch < self.settings.epochs // 2 else None
+        network = coarse or self.model
         while at.batch < len(self.train):
             start = time.monotonic()
             inputs, targets = next(source)

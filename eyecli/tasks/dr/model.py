@@ -73,7 +73,9 @@ def coarser(model: keras.Model, backbone: str, pooling: Pooling) -> keras.Model:
     UsageError
         If half the side is too small for the backbone.
     """
-    size, least = model.input_shape["pixels"][1], backbones.backbone(backbone).least
+    size = model.input["pixels"].shape[1]
+    # The last map has a 32nd of the side, and one pixel has no maximum beside its mean.
+    least = max(64, backbones.backbone(backbone).least)
     if size // 2 < least:
         raise UsageError(
             f"--progressive: {size // 2} pixels, half of {size}, are too small for {backbone}",
