@@ -83,7 +83,11 @@ def _register(task: Task) -> None:
         def run(one: TrainSettings) -> Outcome:
             return _train(shell, root, task, data, chosen, one, weights[one.start])
 
-        return _report(wanted, each(wanted, run))
+        results = each(wanted, run)
+        models = [one.artifact.ref for one in results if isinstance(one, Outcome)]
+        if seeds and len(models) > 1 and settings.fold == -1:
+            shell.say(f"mean and spread over the seeds: eyecli compare {' '.join(models)}")
+        return _report(wanted, results)
 
 
 def _weights(shell: Shell, root: Path, name: str | None) -> Artifact | None:

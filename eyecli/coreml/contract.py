@@ -44,7 +44,7 @@ class Output:
         One number, or one for each channel.
     unit
         Of the output after this scaling (``cm``, ``mmHg``), or None if it has none; ``logits``: one
-        for each boundary between ordered classes.
+        for each boundary between ordered classes; ``class logits``: one for each class.
     classes
         Names of the classes, in the order of the output's values, or empty.
     """

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 Precision = Literal["fp16", "fp32"]
 # The unit of an output with classes: probabilities would hide differences where they saturate.
 LOGITS = "logits"
+# In a contract: of classes that exclude each other, without the softmax.
+CLASS_LOGITS = "class logits"
 
 # Largest difference that may stay, as a share of an output's scale (of logits: of their standard
 # deviation). Rounding stays below it, faults lie far above.

@@ -12,7 +12,7 @@ import numpy as np
 from eyecli.coreml.contract import PROBABILITIES, Contract, scaled
 from eyecli.coreml.graph import apply, named
 from eyecli.coreml.interpreter import before_activation, run
-from eyecli.coreml.judgement import LOGITS
+from eyecli.coreml.judgement import CLASS_LOGITS, LOGITS
 from eyecli.coreml.logits import logits_model
 from eyecli.errors import CheckError, DataError
 from eyecli.mlprogram import read_coreml
@@ -168,8 +168,9 @@ def agreement(name: str, expected: Array, got: Array, entry: Any) -> Agreement:
             top1=float((ours == theirs).mean()),
             commonest=float(np.bincount(ours).max() / len(ours)),
         )  # fmt: skip
-    if entry is not None and entry.unit == LOGITS:
-        ours, theirs = reached(expected), reached(got)
+    if entry is not None and entry.unit in (LOGITS, CLASS_LOGITS):
+        decided = reached if entry.unit == LOGITS else predicted
+        ours, theirs = decided(expected), decided(got)
         return Agreement(
             float(gap.max()), float(gap.mean()), LOGITS, spread, spread,
             top1=float((ours == theirs).mean()),

@@ -16,8 +16,9 @@ Augment = Callable[[Row, np.random.Generator], Row]
 class Loader:
     """Batches of samples; safe to be used by several threads.
 
-    Order and augmentation depend only on (seed, epoch, row), so that a run can be taken up again
-    at any batch and two machines see the same samples.
+    Order and augmentation depend only on (seed, epoch, row), and on the place in the order where
+    rows are drawn with replacement, so that a run can be taken up again at any batch and two
+    machines see the same samples.
 
     Parameters
     ----------
@@ -35,6 +36,9 @@ class Loader:
         Scales and changes one sample; None leaves samples and their order as they are.
     seed
         Seed of order and augmentation.
+    chances
+        From an epoch to the chance of each of `rows` to be drawn in it, with replacement; None
+        shows each of them once.
     """
 
     def __init__(
@@ -47,6 +51,7 @@ class Loader:
         targets: Mapping[str, np.ndarray] | None = None,
         augment: Augment | None = None,
         seed: int = 0,
+        chances: Callable[[int], np.ndarray] | None = None,
     ) -> None:
         self.arrays = arrays
         self.names = list(names)
@@ -56,6 +61,7 @@ class Loader:
         self.targets = targets
         self.augment = augment
         self.seed = seed
+        self.chances = chances
 
     def __len__(self) -> int:
         return -(-len(self.rows) // self.batch_size)
@@ -64,23 +70,31 @@ class Loader:
         """Rows in the order of an epoch."""
         if self.augment is None:
             return self.rows
-        return np.random.default_rng([self.seed, epoch]).permutation(self.rows)
+        rng = np.random.default_rng([self.seed, epoch])
+        if self.chances is None:
+            return rng.permutation(self.rows)
+        return rng.choice(self.rows, len(self.rows), p=self.chances(epoch))
 
     def batch(self, number: int, epoch: int = 0) -> tuple[Row, Row]:
         """Return the inputs and targets of one batch of an epoch; no targets for inference."""
-        rows = self.order(epoch)[number * self.batch_size : (number + 1) * self.batch_size]
+        first = number * self.batch_size
+        rows = self.order(epoch)[first : first + self.batch_size]
         stored = {name: self.arrays.take(name, rows) for name in self.names}
         inputs = (
-            self.scale(stored) if self.augment is None else self._augmented(stored, rows, epoch)
+            self.scale(stored)
+            if self.augment is None
+            else self._augmented(stored, rows, epoch, first)
         )
         return inputs, {name: values[rows] for name, values in (self.targets or {}).items()}
 
-    def _augmented(self, stored: Row, rows: np.ndarray, epoch: int) -> Row:
+    def _augmented(self, stored: Row, rows: np.ndarray, epoch: int, first: int) -> Row:
         assert self.augment is not None
+        # A row that is drawn twice in an epoch is changed in two ways.
+        places = [[] if self.chances is None else [first + i] for i in range(len(rows))]
         samples = (
             self.augment(
                 {name: values[i] for name, values in stored.items()},
-                np.random.default_rng([self.seed, epoch, int(row)]),
+                np.random.default_rng([self.seed, epoch, int(row), *places[i]]),
             )
             for i, row in enumerate(rows)
         )

@@ -24,7 +24,8 @@ def sentences(study: Study) -> dict[str, str]:
     inputs = f" Prepared inputs: {names}." if names else ""
     chosen = study.settings.get("backbone")
     backbone = f" In place of the usual layers, {chosen} sees the images." if chosen else ""
-    size = f" It has {study.parameters:,} parameters." if study.parameters else ""
+    part = f", of which {study.trained:,} were trained" if study.trained else ""
+    size = f" It has {study.parameters:,} parameters{part}." if study.parameters else ""
     weights = f" Training started from {study.weights}." if study.weights else ""
     count = len(plan.partitions)
     networks = "One network was" if count == 1 else f"{count} networks, one a partition, were"

@@ -81,6 +81,8 @@ class Study:
         The split.
     parameters
         Trainable and other weights of one network; None if unknown.
+    trained
+        Those of them that training changed; None if unknown.
     synthetic, subject_independent
         The flags.
     reason
@@ -115,6 +117,7 @@ class Study:
     audited: list[str]
     note: str | None
     weights: str = ""
+    trained: int | None = None
 
 
 def study_of(
@@ -125,6 +128,7 @@ def study_of(
     settings: Mapping[str, Any],
     parameters: int | None,
     weights: str = "",
+    trained: int | None = None,
 ) -> Study:
     """Gather the facts from the artifacts that a model is made of.
 
@@ -156,6 +160,7 @@ def study_of(
         audited=audited(data.arrays.specs),
         note=not_judged(data.arrays.specs),
         weights=weights,
+        trained=trained,
     )
 
 

@@ -10,6 +10,7 @@ exact, takes the scaling from bytes with it on export, and is what the Neural En
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -253,7 +254,7 @@ def _units_of(norm: Any) -> Units:
     return Units(1 / (255 * deviation), -mean / deviation)
 
 
-def freeze(model: keras.Model, what: Literal["all", "head"]) -> None:
+def freeze(model: keras.Model, what: str) -> None:
     """Say what of a pretrained backbone is trained on; call it before compiling.
 
     Parameters
@@ -261,12 +262,48 @@ def freeze(model: keras.Model, what: Literal["all", "head"]) -> None:
     model
         As `features` built it, with weights; a classifier on it shares its layers.
     what
-        ``all``: convolutions; ``head``: nothing, only what is behind the backbone.
+        ``all``: convolutions; ``head``: nothing, only what is behind the backbone; ``lastN``: its
+        last N convolutions, such as ``last20``; or the name of a block, the beginning of its
+        layers' names: those of the block and of all that follow.
+
+    Raises
+    ------
+    UsageError
+        If there is no such block, or there are fewer convolutions.
     """
+    # A few hundred pictures, in batches of a few, are too few for statistics other than the
+    # pretrained ones; frozen, the layer works as in inference. The scale and shift of a
+    # channel mean little apart from its statistics, so they stay as well.
+    able = [
+        layer
+        for layer in model.layers
+        if layer.weights and not isinstance(layer, layers.BatchNormalization)
+        and layer.name != UNITS
+    ]  # fmt: skip
+    kept = able[_first_trained([layer.name for layer in able], what) :]
     for layer in model.layers:
-        # A few hundred pictures, in batches of a few, are too few for statistics other than the
-        # pretrained ones; frozen, the layer works as in inference. The scale and shift of a
-        # channel mean little apart from its statistics, so they stay as well.
-        norm = isinstance(layer, layers.BatchNormalization)
-        if what == "head" or norm:
+        if layer.weights and layer not in kept:
             layer.trainable = False
+
+
+def _first_trained(names: list[str], what: str) -> int:
+    """Return the position of the first layer, of those in order, that is trained."""
+    if what in ("all", "head"):
+        return 0 if what == "all" else len(names)
+    if match := re.fullmatch(r"last([1-9]\d{0,5})", what):
+        if int(match[1]) > len(names):
+            raise UsageError(
+                f"--trainable {what}: the backbone has {len(names)} convolutions", "--trainable all"
+            )
+        return len(names) - int(match[1])
+    found = [i for i, name in enumerate(names) if f"{name}_".startswith(f"{what}_")]
+    if not found:
+        near = suggest(what, {"all", "head", "last20", *map(_block, names)})
+        raise UsageError(f"--trainable {what}: no such block in the backbone", near)
+    return found[0]
+
+
+def _block(name: str) -> str:
+    """``block12`` of ``block12_expand_conv``, ``conv5_block2`` of ``conv5_block2_1_conv``."""
+    match = re.match(r"(conv\d_block\d+|block_\d+|[^_]+)", name)
+    return match[1] if match else name

@@ -89,6 +89,7 @@ def write_model_card(
     parameters: int | None,
     partitions: Sequence[int],
     weights: str = "",
+    trained: int | None = None,
 ) -> None:
     """Write ``card.md`` beside the folds of a model that is about to be published.
 
@@ -108,7 +109,9 @@ def write_model_card(
         The folds.
     weights
         The pretrained weights, as `weights_line` says it.
+    trained
+        How many of the parameters were trained.
     """
-    study = study_of(root, about, prepared, split, settings, parameters, weights)
+    study = study_of(root, about, prepared, split, settings, parameters, weights, trained)
     curves = {fold: read_curve(fold_folder(folder, fold) / JOURNAL) for fold in partitions}
     (folder / CARD).write_text(model_card(study, curves), encoding="utf-8")

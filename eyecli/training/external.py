@@ -79,7 +79,10 @@ def predict_external(
         require_arrays(open_prepared(input_of(root, model, "prepared")), data, names, model.ref)
         require_no_copies(root, model, partition, data)
         rows = np.arange(len(data.index))
-        outputs = predict(load_fold(model, partition), data.arrays, names, rows, tools.scale)
+        outputs = predict(
+            load_fold(model, partition), data.arrays, names, rows, tools.scale,
+            views=facts.get("test_views", 1),
+        )  # fmt: skip
         columns, kept = tools.tabulate(outputs, facts)
         table = data.index.drop(columns=["files"])
         table.insert(0, "partition", partition)

@@ -41,12 +41,13 @@ def kept_outputs(
     rows
         Which are wanted.
     view
-        0 for samples as they are; any other number draws a change of each sample of its own.
+        0 for samples as they are, or the mean over the symmetries that the learner is tested on;
+        any other number draws a change of each sample of its own.
     """
     import keras
 
     trunk = keras.Model(learner.model.input, {"embedding": learner.model.output["embedding"]})
-    path = cache / f"{_digest(trunk, learner, prepared)}-{view}.npy"
+    path = cache / f"{_digest(trunk, learner, prepared, _symmetries(learner, view))}-{view}.npy"
     if not path.is_file():
         cache.mkdir(parents=True, exist_ok=True)
         with lease(cache, "features", wait=True):
@@ -55,13 +56,20 @@ def kept_outputs(
     return {"embedding": read_npy(path)[rows]}
 
 
-def _digest(trunk: object, learner: Learner, prepared: Prepared) -> str:
+def _symmetries(learner: Learner, view: int) -> int:
+    return 1 if view else learner.test_views
+
+
+def _digest(trunk: object, learner: Learner, prepared: Prepared, symmetries: int) -> str:
     weights = hashlib.sha256()
     for layer in trunk.layers:  # type: ignore[attr-defined]
         weights.update(layer.name.encode())
         for values in layer.get_weights():
             weights.update(np.ascontiguousarray(values).tobytes())
-    names = [prepared.artifact.manifest.digest, learner.names, weights.hexdigest()]
+    names: list[object] = [
+        prepared.artifact.manifest.digest, learner.names, weights.hexdigest()
+    ]  # fmt: skip
+    names += [symmetries] if symmetries > 1 else []
     return hashlib.sha256(canonical(names)).hexdigest()[:32]
 
 
@@ -73,7 +81,10 @@ def _write(path: Path, trunk: object, learner: Learner, prepared: Prepared, view
     number, found = len(prepared.index), []
     for start in track(range(0, number, PILE), "features"):
         rows = np.arange(start, min(start + PILE, number))
-        made = predict(trunk, prepared.arrays, learner.names, rows, _viewed(learner, rows, view))
+        made = predict(
+            trunk, prepared.arrays, learner.names, rows, _viewed(learner, rows, view),
+            views=_symmetries(learner, view),
+        )  # fmt: skip
         found.append(made["embedding"].reshape(len(rows), -1))
     part = path.with_suffix(".part")
     with part.open("wb") as stream:

@@ -19,6 +19,7 @@ from eyecli.training.checkpoint import Metrics
 from eyecli.training.interrupt import held
 from eyecli.training.loop import Run
 from eyecli.training.settings import TrainSettings
+from eyecli.training.symmetries import turned
 
 # Samples, and numbers of stored arrays, that inference takes at once at most.
 BATCH, HELD = 64, 2**22
@@ -52,6 +53,14 @@ class Learner:
         fits on.
     train
         Rows that it is trained on, where `finish` must tell them from validation rows.
+    chances
+        From an epoch to the chance of each train row to be drawn in it; None shows each once.
+    coarser
+        From the network to one that shares its trained layers, takes the same inputs and looks
+        at half their resolution: what is trained in the first half of the epochs. None for the
+        network itself.
+    test_views
+        Symmetries that outputs are averaged over, see `predict`.
     start
         Fills the network from a file of pretrained weights and returns the facts of that for the
         manifest; None where the network takes none.
@@ -68,6 +77,9 @@ class Learner:
     closed: bool = False
     view: Augment | None = None
     train: np.ndarray | None = None
+    chances: Callable[[int], np.ndarray] | None = None
+    coarser: Callable[[keras.Model], keras.Model] | None = None
+    test_views: int = 1
 
 
 def fit(
@@ -130,7 +142,7 @@ def fit(
         )
     losses = {name: learner.losses.get(name) for name in learner.model.output_names}
     batches = Loader(arrays, learner.names, train, learner.scale, settings.batch_size,
-                     learner.targets, learner.augment, settings.seed)  # fmt: skip
+                     learner.targets, learner.augment, settings.seed, learner.chances)  # fmt: skip
     watched = Loader(arrays, learner.names, val, learner.scale, settings.batch_size,
                      learner.targets)  # fmt: skip
     count = settings.epochs * len(batches)
@@ -140,7 +152,8 @@ def fit(
             "whole training: the weights would never change",
             f"use {count} or less",
         )
-    run = Run(learner.model, losses, batches, watched, settings, folder, label, beat, identity)
+    run = Run(learner.model, losses, batches, watched, settings, folder, label, beat, identity,
+              learner.coarser)  # fmt: skip
     run.resume()
     with held():
         run.loop()
@@ -149,15 +162,27 @@ def fit(
 
 def predict(
     model: keras.Model, arrays: Arrays, names: list[str], rows: np.ndarray,
-    scale: Callable[[Row], Row], batch_size: int | None = None,
+    scale: Callable[[Row], Row], batch_size: int | None = None, views: int = 1,
 ) -> dict[str, np.ndarray]:  # fmt: skip
     """Run a model over rows.
+
+    Parameters
+    ----------
+    views
+        So many symmetries of pictures are shown and the outputs averaged, see
+        `symmetries.turned`; 1 shows them as they are.
 
     Returns
     -------
     dict
         Output name to (len(rows), ...) float32.
     """
+    if views > 1:
+        shown = [
+            predict(model, arrays, names, rows, _turning(scale, view), batch_size)
+            for view in range(views)
+        ]
+        return {name: np.mean([each[name] for each in shown], axis=0) for name in shown[0]}
     # All maps of a batch are held at once, a hundred times its pixels or more.
     row = sum(math.prod(arrays.spec(name).shape) for name in names)
     loader = Loader(arrays, names, rows, scale, batch_size or max(1, min(BATCH, HELD // row)))
@@ -166,3 +191,7 @@ def predict(
         name: np.concatenate([keras.ops.convert_to_numpy(batch[name]) for batch in batches])
         for name in batches[0]
     }
+
+
+def _turning(scale: Callable[[Row], Row], view: int) -> Callable[[Row], Row]:
+    return lambda stored: turned(scale(stored), view)

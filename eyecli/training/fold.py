@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -174,7 +175,8 @@ def _fit_fold(
     def run(rows: np.ndarray, view: int = 0) -> Outputs:
         if learner.closed:
             return kept_outputs(cache, learner, prepared, rows, view)
-        return predict(learner.model, prepared.arrays, learner.names, rows, learner.scale)
+        return predict(learner.model, prepared.arrays, learner.names, rows, learner.scale,
+                       views=learner.test_views)  # fmt: skip
 
     rows = np.flatnonzero(part != "test")
     facts = trainer.finish(learner, prepared, rows, groups[rows], run, settings)
@@ -182,5 +184,8 @@ def _fit_fold(
     # Not a copy of the file in runs/, which another process that took over may be writing.
     lines = [json.dumps(metrics) + "\n" for metrics in history]
     (target / METRICS).write_text("".join(lines))
-    parameters = int(learner.model.count_params())
-    return {"parameters": parameters, "train": len(train_rows), "val": len(val_rows)} | warm
+    trained = sum(math.prod(each.shape) for each in learner.model.trainable_variables)
+    return {
+        "parameters": int(learner.model.count_params()), "trained": trained,
+        "train": len(train_rows), "val": len(val_rows),
+    } | warm  # fmt: skip

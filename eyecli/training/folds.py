@@ -110,7 +110,7 @@ def merge_folds(
         first = {key: value for key, value in folds[0].manifest.summary.items() if key != "command"}
         write_model_card(
             root, folder, about(), prepared, split, work.params, first["parameters"],
-            shared.partitions, weights_line(root, folds[0]),
+            shared.partitions, weights_line(root, folds[0]), first.get("trained"),
         )  # fmt: skip
         names = [fold.ref for fold in folds]
         return Built(summary={**first, **summary, "partitions": len(folds), "folds": names})

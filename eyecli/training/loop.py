@@ -46,6 +46,9 @@ class Run:
         Batches to learn from and to watch.
     settings, folder, label, beat, identity
         As `eyecli.training.fit.fit` takes them.
+    coarser
+        As a learner has it: what it makes of the network is trained in the first half of the
+        epochs, and never watched.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class Run:
         label: str,
         beat: Callable[[Beat], None],
         identity: str,
+        coarser: Callable[[keras.Model], keras.Model] | None = None,
     ) -> None:
         self.target, self.train, self.val, self.settings = model, train, val, settings
         self.folder, self.label, self.beat = folder, label, beat
@@ -69,6 +73,10 @@ class Run:
         self.optimizer = optimizer(settings, settings.epochs * len(train))
         self.model.compile(self.optimizer, loss=losses, auto_scale_loss=False)
         self.optimizer.build(self.model.trainable_variables)
+        self.coarse = coarser(self.model) if coarser else None
+        if self.coarse:
+            _require_shared(self.model, self.coarse)
+            self.coarse.compile(self.optimizer, loss=losses, auto_scale_loss=False)
         self.at = Position()
         self.best: list[np.ndarray] = []
         self.begun = began()
@@ -81,10 +89,10 @@ class Run:
         state = self._state()
         # A trace depends on the shapes seen before it, and rounding on the trace: all are made
         # in one order, wherever the training goes on.
-        for loader, step in (
-            (self.train, self.model.train_on_batch),
-            (self.val, self.model.test_on_batch),
-        ):
+        steps = [(self.train, self.model.train_on_batch), (self.val, self.model.test_on_batch)]
+        if self.coarse:
+            steps.append((self.train, self.coarse.train_on_batch))
+        for loader, step in steps:
             for number in (0, 0, len(loader) - 1) if len(loader) else ():
                 step(*loader.batch(number))
         found = checkpoint.load(self.folder, self.identity, self._fits)
@@ -133,11 +141,13 @@ class Run:
 
     def _epoch(self, source: Iterator[Batch]) -> None:
         at = self.at
+        coarse = self.coarse if at.epoch < self.settings.epochs // 2 else None
+        network = coarse or self.model
         while at.batch < len(self.train):
             start = time.monotonic()
             inputs, targets = next(source)
             self.waited += time.monotonic() - start
-            found = self.model.train_on_batch(inputs, targets, return_dict=True)
+            found = network.train_on_batch(inputs, targets, return_dict=True)
             at.samples += self._add(at.sums, found, targets)
             at.batch += 1
             self.moved = True
@@ -278,6 +288,12 @@ def assign(variables: Sequence[Any], stored: Sequence[np.ndarray]) -> None:
     """Give variables the values that `values` has copied."""
     for variable, value in zip(variables, stored, strict=True):
         variable.assign(value)
+
+
+def _require_shared(model: keras.Model, coarse: keras.Model) -> None:
+    """Optimizers keep averages and moments by the order of the variables."""
+    if [id(v) for v in model.trainable_variables] != [id(v) for v in coarse.trainable_variables]:
+        raise EyecliError("the network at half resolution does not share the trained layers")
 
 
 def _sizes(arrays: Iterable[Any]) -> list[tuple[int, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,7 +83,10 @@ def network_digest(model: Artifact, partition: int) -> str:
 def save_fold(folder: Path, model: keras.Model, facts: dict[str, Any]) -> None:
     """Write architecture, weights and facts; equal models give equal bytes."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / ARCHITECTURE).write_text(model.to_json(indent=1) + "\n")
+    architecture = json.loads(model.to_json())
+    # How it was trained; a loss of ours could not be read back.
+    architecture.pop("compile_config", None)
+    (folder / ARCHITECTURE).write_text(json.dumps(architecture, indent=1) + "\n")
     # HDF5 prints a page of its own where the disk is full.
     require_space(folder, 8 * model.count_params() + 2**20)
     model.save_weights(folder / WEIGHTS)

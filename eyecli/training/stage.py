@@ -244,7 +244,10 @@ def _predict_fold(
     rows = np.flatnonzero(part != "train")
     facts = read_facts(model, partition)
     network = load_fold(model, partition)
-    outputs = predict(network, prepared.arrays, trainer.names(facts), rows, trainer.scale)
+    outputs = predict(
+        network, prepared.arrays, trainer.names(facts), rows, trainer.scale,
+        views=facts.get("test_views", 1),
+    )  # fmt: skip
     columns, kept = trainer.tabulate(outputs, facts)
     table = prepared.index.iloc[rows].drop(columns=["files"]).reset_index(drop=True)
     table.insert(0, "partition", partition)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from eyecli.coreml.heads.emulation import apply_head_fp16
 from eyecli.coreml.heads.forms import Head
 from eyecli.coreml.heads.template import write_head
 from eyecli.coreml.interpreter import run
-from eyecli.coreml.judgement import LOGITS, refusal
+from eyecli.coreml.judgement import CLASS_LOGITS, LOGITS, refusal
 from eyecli.errors import DataError
 from eyecli.mlprogram import WEIGHT_FILE
 
@@ -161,5 +162,10 @@ def test_logits_of_boundaries_are_judged_by_their_spread() -> None:
     nearest = np.abs(expected).argmin(axis=1)[:, None] == np.arange(3)
     found = parity.agreement("grade", expected, np.where(nearest, -expected, expected), entry)
     assert found.top1 == 0
+    # Of classes that exclude each other the largest counts, not which are above zero.
+    classes = replace(entry, unit=CLASS_LOGITS)
+    raised = parity.agreement("grade", expected, expected + 20, classes)
+    turned = parity.agreement("grade", expected, -expected, classes)
+    assert (raised.unit, raised.top1, turned.top1) == (LOGITS, 1, 0)
     flat = parity.agreement("grade", np.zeros((9, 3)), np.zeros((9, 3)), entry)
     assert "not discriminating" in str(refusal({"grade": flat}, "fp16"))

@@ -108,3 +108,32 @@ def test_scaling_is_the_augmentations_where_there_is_one(arrays: Arrays) -> None
         loader = Loader(arrays, ["row"], np.arange(4), lambda x: {"row": x["row"] + 100}, 4,
                         augment=augment)  # fmt: skip
         assert sorted(loader.batch(0)[0]["row"][:, 0].tolist()) == expected
+
+
+def test_chances_draw_rows_again_in_each_epoch_the_same_way(arrays: Arrays) -> None:
+    rows = np.arange(5, ROWS)
+    chance = np.where(rows < 8, 0.3, 0.1 / (len(rows) - 3))
+
+    def chances(epoch: int) -> np.ndarray:
+        return chance if epoch < 50 else np.full(len(rows), 1 / len(rows))
+
+    loader, again = (make(arrays, rows, chances=chances) for _ in range(2))
+    again.batch(2, 7)
+    drawn = np.concatenate([loader.order(epoch) for epoch in range(50)])
+    assert set(drawn) <= set(rows) and len(drawn) == 50 * len(rows)
+    assert (drawn < 8).mean() == pytest.approx(0.9, abs=0.03)
+    late = np.concatenate([loader.order(epoch) for epoch in range(50, 100)])
+    assert (late < 8).mean() == pytest.approx(3 / len(rows), abs=0.03)
+    assert not np.array_equal(loader.order(0), loader.order(1))
+    for number in range(len(loader)):
+        one, two = (each.batch(number, 3) for each in (loader, again))
+        np.testing.assert_array_equal(one[0]["row"], two[0]["row"])
+        np.testing.assert_array_equal(
+            one[1]["gaze"], TARGETS["gaze"][one[0]["row"][:, 0].astype(int)]
+        )
+
+
+def test_a_row_drawn_twice_is_changed_in_two_ways(arrays: Arrays) -> None:
+    loader = make(arrays, np.arange(2), batch=1, chances=lambda epoch: np.array([1.0, 0.0]))
+    first, second = (loader.batch(number)[0]["row"][0] for number in (0, 1))
+    assert first[0] == second[0] == 0 and not np.array_equal(first, second)

@@ -278,6 +278,51 @@ def test_freezing_keeps_the_statistics(drawn: Path) -> None:
     assert not kinds()
 
 
+@pytest.mark.parametrize(
+    ("name", "what", "first"),
+    [
+        (LITE0, "last2", "block15_project_conv"),
+        (LITE0, "block15", "block15_expand_conv"),
+        (LITE0, "block1", "block1_expand_conv"),
+        (LITE0, "head", ""),
+        ("mobilenetv2", "block_1", "block_1_expand"),
+        ("mobilenetv2", "block_16", "block_16_expand"),
+    ],
+)
+def test_what_follows_a_block_is_trained(name: str, what: str, first: str) -> None:
+    model = backbones.features(name, 32)
+    names = [layer.name for layer in model.layers if layer.weights and "unit" not in layer.name]
+    norms = {layer.name for layer in model.layers if type(layer).__name__ == "BatchNormalization"}
+    backbones.freeze(model, what)
+    trained = [layer.name for layer in model.layers if layer.trainable_variables]
+    expected = names[names.index(first) :] if first else []
+    assert trained == [each for each in expected if each not in norms]
+
+
+def test_statistics_stay_in_what_is_trained_too() -> None:
+    model = backbones.features(LITE0, 32)
+    backbones.freeze(model, "block14")
+    values = ours(noise(32))
+    training = load_keras().ops.convert_to_numpy(model(values, training=True))
+    np.testing.assert_array_equal(training, run(model, values))
+
+
+@pytest.mark.parametrize(
+    ("what", "said", "hint"),
+    [
+        ("block16", "no such block", "did you mean 'block"),
+        ("haed", "no such block", "head"),
+        ("last0", "no such block", "last"),
+        ("", "no such block", "known: all, block0"),
+        ("last60", "the backbone has 49 convolutions", "all"),
+    ],
+)
+def test_a_block_that_is_not_there_is_named(what: str, said: str, hint: str) -> None:
+    with pytest.raises(UsageError, match=said) as raised:
+        backbones.freeze(backbones.features(LITE0, 32), what)
+    assert hint in str(raised.value.hint)
+
+
 def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no backbone named 'efficientnet-b0'") as raised:
         backbones.features("efficientnet-b0", 64)

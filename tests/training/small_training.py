@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -40,8 +41,8 @@ def roughen(sample: Row, rng: np.random.Generator) -> Row:
     return {"x": sample["x"] + 0.1 * rng.normal(size=4).astype(np.float32)}
 
 
-def make_learner(arrays: Arrays) -> Learner:
-    """Learn the sum of the inputs."""
+def make_learner(arrays: Arrays, uneven: bool = False) -> Learner:
+    """Learn the sum of the inputs; of rows that are drawn, and coarsely at first, if `uneven`."""
     make_deterministic(0)
     keras = load_keras()
     keras.utils.clear_session()
@@ -50,15 +51,31 @@ def make_learner(arrays: Arrays) -> Learner:
     hidden = keras.layers.BatchNormalization()(hidden)
     hidden = keras.layers.Dropout(0.3)(hidden)
     model = keras.Model({"x": x}, {"sum": keras.layers.Dense(1, name="sum")(hidden)})
+
+    def coarser(network: Any) -> Any:
+        seen = keras.Input((4,), name="x")
+        _, *layers = network.layers
+        x = seen / 2
+        for layer in layers:
+            x = layer(x)
+        return keras.Model({"x": seen}, {"sum": x})
+
+    def chances(epoch: int) -> np.ndarray:
+        weights = 1.0 + (np.arange(len(TRAIN)) + epoch) % 5
+        return weights / weights.sum()
+
+    more: dict[str, Any] = {"coarser": coarser, "chances": chances} if uneven else {}
     targets = arrays.take("x", range(ROWS)).sum(axis=1, keepdims=True)
-    return Learner(model, ["x"], {"sum": targets}, {"sum": "mse"}, lambda rows: rows, roughen)
+    return Learner(model, ["x"], {"sum": targets}, {"sum": "mse"}, lambda rows: rows, roughen,
+                   **more)  # fmt: skip
 
 
 def train_small(
-    arrays: Arrays, folder: Path, settings: TrainSettings, beat: Callable[[Beat], None]
-) -> str:
+    arrays: Arrays, folder: Path, settings: TrainSettings, beat: Callable[[Beat], None],
+    uneven: bool = False,
+) -> str:  # fmt: skip
     """Train or go on; return the digest of what would be published, the journal with it."""
-    learner = make_learner(arrays)
+    learner = make_learner(arrays, uneven)
     fit(learner, arrays, TRAIN, VAL, settings, folder, "test", beat, "same")
     save_fold(folder / "saved", learner.model, {})
     files = (folder / "saved" / WEIGHTS, folder / "metrics.jsonl")

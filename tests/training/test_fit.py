@@ -84,6 +84,34 @@ def test_the_same_seed_gives_the_same_weights_to_the_bit(arrays: Arrays, tmp_pat
     assert not equal(first, other) and not equal(first, drawn)
 
 
+def test_the_coarser_network_is_trained_in_the_first_half_of_the_epochs(
+    arrays: Arrays, tmp_path: Path
+) -> None:
+    steps: list[int] = []
+
+    def coarser(network: Any) -> Any:
+        keras = load_keras()
+        x = keras.Input((4,), name="x")
+        hidden = network.layers[1](x)
+        coarse = keras.Model({"x": x}, {"sum": network.get_layer("sum")(hidden), "hidden": hidden})
+        step = coarse.train_on_batch
+
+        def count(*batch: Any, **how: Any) -> Any:
+            steps.append(1)
+            return step(*batch, **how)
+
+        coarse.train_on_batch = count
+        return coarse
+
+    settings = replace(SETTINGS, epochs=5)
+    run(replace(learner(arrays), coarser=coarser), arrays, tmp_path / "a", settings=settings)
+    # Two of five epochs of four batches, and three to trace.
+    assert len(steps) == 2 * 4 + 3
+    strange = replace(learner(arrays), coarser=lambda network: learner(arrays).model)
+    with pytest.raises(EyecliError, match="does not share the trained layers"):
+        run(strange, arrays, tmp_path / "b")
+
+
 def test_only_the_seed_decides_the_order(arrays: Arrays, tmp_path: Path) -> None:
     """Not whatever else has drawn numbers before."""
     weights = []

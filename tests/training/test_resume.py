@@ -38,10 +38,11 @@ def arrays(tmp_path_factory: pytest.TempPathFactory) -> Arrays:
 
 
 def attempt(
-    arrays: Arrays, folder: Path, settings: TrainSettings, beat: Callable[[Beat], None]
-) -> str:
+    arrays: Arrays, folder: Path, settings: TrainSettings, beat: Callable[[Beat], None],
+    uneven: bool = False,
+) -> str:  # fmt: skip
     folder.mkdir(exist_ok=True)
-    return train_small(arrays, folder, settings, beat)
+    return train_small(arrays, folder, settings, beat, uneven)
 
 
 def killed_at(*moments: tuple[int, int]) -> Callable[[Beat], None]:
@@ -57,13 +58,14 @@ def killed_at(*moments: tuple[int, int]) -> Callable[[Beat], None]:
 
 
 def through(
-    arrays: Arrays, folder: Path, settings: TrainSettings, beat: Callable[[Beat], None]
-) -> tuple[str, int]:
+    arrays: Arrays, folder: Path, settings: TrainSettings, beat: Callable[[Beat], None],
+    uneven: bool = False,
+) -> tuple[str, int]:  # fmt: skip
     """Run again until it is done; return the digest and how often it was stopped."""
     for stops in range(20):
         try:
             with interruptible():
-                return attempt(arrays, folder, settings, beat), stops
+                return attempt(arrays, folder, settings, beat, uneven), stops
         except (Killed, RetryError, KeyboardInterrupt):
             assert not [t for t in threading.enumerate() if t.name.startswith("prefetch")]
     raise AssertionError("never done")
@@ -115,6 +117,14 @@ def test_killed_twice_in_mid_epoch_and_at_the_end_is_the_same_to_the_bit(
     assert through(arrays, tmp_path / "cut", often, killed) == (whole, 2)
     # Killed before its result was safe: the weights of the end are there, nothing is trained.
     assert attempt(arrays, tmp_path / "cut", often, never) == whole
+
+
+def test_drawn_rows_and_two_resolutions_go_on_to_the_bit(arrays: Arrays, tmp_path: Path) -> None:
+    """Stopped at half resolution, and behind it."""
+    settings = replace(SETTINGS, ema=0.9, checkpoint_minutes=0)
+    whole = attempt(arrays, tmp_path / "whole", settings, quiet, uneven=True)
+    killed = killed_at((1, 3), (2, 2))
+    assert through(arrays, tmp_path / "cut", settings, killed, uneven=True) == (whole, 2)
 
 
 @pytest.fixture

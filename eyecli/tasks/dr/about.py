@@ -10,7 +10,9 @@ ABOUT = About(
     inputs="Square RGB photographs, 0 to 255, cut around the circle of the fundus as `preprocess "
     "dr` does.",
     outputs="A logit for each boundary between grades (is the grade at least 1, 2, 3, 4?), from "
-    "which probabilities of the grades follow, and an embedding of pooled features.",
+    "which probabilities of the grades follow, and an embedding of pooled features. With the "
+    "setting `loss cross-entropy` there is a logit for each grade, with `corn` each boundary is "
+    "asked of those that reach the one before, and with `mse` there is one score.",
     network="The network is an image backbone whose feature maps of several scales are averaged "
     "and maximised over the picture, and one linear layer.",
     training="With the setting `trainable head` the backbone stays as pretrained, its weights "

@@ -8,6 +8,22 @@ from typing import Any
 from eyecli.coreml.convert import Contract, Input, Output
 from eyecli.imaging.affine import OFFSET, SCALE
 from eyecli.tasks.dr.about import ABOUT
+from eyecli.tasks.dr.grading import GRADES
+
+UNITS = {"cross-entropy": "class logits", "mse": "grade"}
+WHAT = {
+    "cumulative": "a logit for each boundary between grades",
+    "cross-entropy": "a logit for each class",
+    "mse": "a score on the scale of the classes, from 0",
+    "corn": "a conditional logit for each boundary between grades",
+}
+MEANING = {
+    "cumulative": "Logits of {names}; divide by the temperature, then sigmoid",
+    "cross-entropy": "Logits of the grades {classes}; divide by the temperature, then softmax",
+    "mse": "Score; less the levels of {names}, divided by the temperature, then sigmoid",
+    "corn": "Logits of {names}, each given that the boundary before it is reached; divide by the "
+    "temperature, then sigmoid, then multiply each with all before it",
+}
 
 
 def contract(facts: Mapping[str, Any], setup: Mapping[str, Any]) -> Contract:
@@ -16,26 +32,35 @@ def contract(facts: Mapping[str, Any], setup: Mapping[str, Any]) -> Contract:
     Parameters
     ----------
     facts
-        What the fold noted: boundaries, temperature, cuts, operating points.
+        What the fold noted: loss, boundaries, temperature, cuts, operating points.
     setup
         What the preparation noted: the side of the photographs.
     """
-    size, names = setup["size"], [f"grade {grade} or more" for grade in facts["boundaries"]]
-    settled = ("temperature", "cuts", "sensitive", "specific")
+    size, loss, views = setup["size"], facts.get("loss", "cumulative"), facts.get("test_views", 1)
+    names = [f"grade {grade} or more" for grade in facts["boundaries"]]
+    ends = zip([0, *facts["boundaries"]], [*facts["boundaries"], GRADES], strict=True)
+    classes = [f"{low}" if high == low + 1 else f"{low} to {high - 1}" for low, high in ends]
+    settled = ["temperature", "cuts", "sensitive", "specific"]
+    settled += ["levels"] if loss == "mse" else []
     return Contract(
         inputs={"pixels": Input(stem=facts["stem"], scale=SCALE, offset=OFFSET)},
-        outputs={"logits": Output(unit="logits")},
-        description="Diabetic retinopathy: a logit for each boundary between grades.",
+        outputs={"logits": Output(unit=UNITS.get(loss, "logits"))},
+        description=f"Diabetic retinopathy: {WHAT[loss]}.",
         meanings={
             "pixels": f"Fundus photograph, RGB, {size} x {size}, cut around the circle of the "
             "fundus, black outside",
-            "logits": f"Logits of {', '.join(names)}; divide by the temperature, then sigmoid",
+            "logits": MEANING[loss].format(names=", ".join(names), classes=", ".join(classes)),
         },
         metadata={
             "intended_use": ABOUT.use,
             "limits": " ".join(ABOUT.limits),
             "inputs": "RGB photographs, 0..255" + _changed(setup["enhance"]),
             "target": facts["target"],
+            "loss": loss,
+            "views": "one"
+            if views == 1
+            else f"one; temperature, cuts and operating points were settled on means over {views} "
+            "symmetries of a photograph, and are right for such means",
             **{name: str(facts[name]) for name in settled},
         },
         # Pooled features are of use to nobody on a device, and their maxima beyond float16.

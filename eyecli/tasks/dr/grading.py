@@ -7,15 +7,17 @@ from typing import Any, Literal
 
 import numpy as np
 
-from eyecli.metrics.calibration import fit_temperature
+from eyecli.metrics.calibration import fit_temperature, softmax
 from eyecli.metrics.operating import threshold_at
-from eyecli.training.ordinal import thresholds_from_validation
+from eyecli.metrics.ordinal_logistic import fit_levels
+from eyecli.training.ordinal import corn_probabilities, thresholds_from_validation
 
 GRADES = 5
 REFERABLE = 2
 # What is asked of the operating points for referable retinopathy, on rows with known grades.
 WANTED = 0.9
 Target = Literal["grade", "referable", "any-dr"]
+Loss = Literal["cumulative", "cross-entropy", "mse", "corn"]
 # The grade from which each binary target counts.
 FROM = {"referable": REFERABLE, "any-dr": 1}
 
@@ -30,23 +32,37 @@ def at_least(grades: np.ndarray, target: Target) -> np.ndarray:
     return np.asarray(grades)[:, None] >= np.array(boundaries(target))
 
 
-def exceedance(logits: np.ndarray, temperature: float) -> np.ndarray:
-    """Probability that the grade is at least each boundary (Frank and Hall 2001).
+def exceedance(
+    logits: np.ndarray,
+    temperature: float,
+    loss: Loss = "cumulative",
+    levels: Sequence[float] | np.ndarray = (0.0,),
+) -> np.ndarray:
+    """Probability that the grade is at least each boundary.
 
     Parameters
     ----------
     logits
-        (n, b), a logit a boundary.
+        (n, b), a logit a boundary (``cumulative``: Frank and Hall 2001; ``corn``: each asked where
+        the last one is reached); (n, b + 1), one a class (``cross-entropy``); (n, 1), the score
+        (``mse``).
     temperature
         They are divided by it (Guo et al. 2017).
+    loss
+        What the network was trained by.
+    levels
+        (b,) scores at which each boundary is as likely reached as not, with ``mse``.
 
     Returns
     -------
     ndarray, shape (n, b)
         Not increasing: where two boundaries contradict each other, both get their running least.
     """
-    found = 1 / (1 + np.exp(-np.asarray(logits, np.float64) / temperature))
-    return np.minimum.accumulate(found, axis=1)
+    scaled = (np.asarray(logits, np.float64) - np.asarray(levels, np.float64)) / temperature
+    if loss in ("cross-entropy", "corn"):
+        classes = softmax(scaled) if loss == "cross-entropy" else corn_probabilities(scaled)
+        return np.minimum(1.0, np.cumsum(classes[:, :0:-1], axis=1)[:, ::-1])
+    return np.minimum.accumulate(1 / (1 + np.exp(-scaled)), axis=1)
 
 
 def probabilities(above: np.ndarray) -> np.ndarray:
@@ -55,35 +71,54 @@ def probabilities(above: np.ndarray) -> np.ndarray:
     return edges[:, :-1] - edges[:, 1:]
 
 
-def settle(logits: np.ndarray, grades: np.ndarray, target: Target) -> dict[str, Any]:
+def settle(
+    logits: np.ndarray, grades: np.ndarray, target: Target, loss: Loss = "cumulative"
+) -> dict[str, Any]:
     """Choose temperature, cuts and operating points on samples that were not fitted on.
 
     Parameters
     ----------
     logits
-        (n, b).
+        As of `exceedance`.
     grades
         (n,).
+    target, loss
+        What the network was trained to tell, and by what.
 
     Returns
     -------
     dict
-        For the facts of a fold: ``temperature``; ``cuts`` of the expected grade; ``sensitive`` and
-        ``specific``, thresholds of the probability of the main question at a sensitivity and a
-        specificity of 0.9, None where they cannot be had.
+        For the facts of a fold: ``temperature`` and ``levels``, see `exceedance`; ``cuts`` of the
+        expected grade; ``sensitive`` and ``specific``, thresholds of the probability of the main
+        question at a sensitivity and a specificity of 0.9, None where they cannot be had.
     """
     yes = at_least(grades, target)
-    temperature = fit_temperature(np.ravel(logits), yes.ravel())
-    above = exceedance(logits, temperature)
+    temperature, levels = _calibrate(np.asarray(logits), yes, loss)
+    above = exceedance(logits, temperature, loss, levels)
     classes = above.shape[1] + 1
     truth = yes.sum(axis=1)
     asked = main_boundary(target)
     return {
         "temperature": temperature,
+        "levels": levels,
         "cuts": thresholds_from_validation(above.sum(axis=1), truth, classes).tolist(),
         "sensitive": _threshold(above[:, asked], yes[:, asked], sensitivity=WANTED),
         "specific": _threshold(above[:, asked], yes[:, asked], specificity=WANTED),
     }
+
+
+def _calibrate(logits: np.ndarray, yes: np.ndarray, loss: Loss) -> tuple[float, list[float]]:
+    """Fit temperature and levels by the log loss of what the outputs are."""
+    if loss == "mse":
+        temperature, levels = fit_levels(logits[:, 0], yes)
+        return temperature, levels.tolist()
+    if loss == "cross-entropy":
+        return fit_temperature(logits, yes.sum(axis=1)), [0.0]
+    # CORN asks a question where the last one is reached: the log loss of the class in steps.
+    if loss == "corn":
+        asked = yes.sum(axis=1, keepdims=True) >= np.arange(yes.shape[1])
+        logits, yes = logits[asked], yes[asked]
+    return fit_temperature(np.ravel(logits), np.ravel(yes)), [0.0]
 
 
 def main_boundary(target: Target) -> int:
@@ -97,15 +132,21 @@ def _threshold(score: np.ndarray, positive: np.ndarray, **wanted: float) -> floa
     return float(threshold_at(score, positive, **wanted))
 
 
+def above_of(logits: np.ndarray, facts: Mapping[str, Any]) -> np.ndarray:
+    """Return `exceedance` as a fold has settled it."""
+    loss: Loss = facts.get("loss", "cumulative")
+    return exceedance(logits, facts["temperature"], loss, facts.get("levels", (0.0,)))
+
+
 def columns(logits: np.ndarray, facts: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """Return the columns of predictions.
 
     Parameters
     ----------
     logits
-        (n, b).
+        As of `exceedance`.
     facts
-        Of the fold, see `settle`.
+        Of the fold, see `settle`; of one that knows no loss it is ``cumulative``.
 
     Returns
     -------
@@ -115,7 +156,7 @@ def columns(logits: np.ndarray, facts: Mapping[str, Any]) -> dict[str, np.ndarra
         probability reaches the operating points.
     """
     target: Target = facts["target"]
-    above = exceedance(logits, facts["temperature"])
+    above = above_of(logits, facts)
     bounds = boundaries(target)
     predicted = np.searchsorted(np.array(facts["cuts"]), above.sum(axis=1))
     found = {f"p_ge{grade}": above[:, i] for i, grade in enumerate(bounds)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,13 +11,15 @@ import numpy as np
 from eyecli.data.prepared import Prepared
 from eyecli.imaging.affine import OFFSET, SCALE
 from eyecli.nets.backbones import backbone
+from eyecli.tasks.dr import objectives
 from eyecli.tasks.dr.about import ABOUT
 from eyecli.tasks.dr.augmentation import change, view
 from eyecli.tasks.dr.grading import at_least, boundaries, columns, settle
-from eyecli.tasks.dr.model import blocks, build, warm_start
+from eyecli.tasks.dr.model import blocks, build, coarser, warm_start
 from eyecli.tasks.dr.settings import DrTrain
 from eyecli.training.closed_head import fit_closed
 from eyecli.training.fit import Learner
+from eyecli.training.ordinal import FINAL_WEIGHTS, class_weights, resampling_weights
 
 __all__ = ["ABOUT", "MAY_DIFFER", "augment", "finish", "learner", "names", "scale", "tabulate"]
 
@@ -30,26 +33,48 @@ Row = dict[str, np.ndarray]
 
 
 def learner(prepared: Prepared, train: np.ndarray, settings: DrTrain) -> Learner:
-    """Build the network; a logit a boundary between grades, each a question of its own."""
-    import keras
-
+    """Build the network, with the outputs that the loss asks for."""
     yes = at_least(_grades(prepared), settings.target)
+    classes, count = yes.sum(axis=1), yes.shape[1] + 1
     model = build(
-        settings.backbone, prepared.setup["size"], yes.shape[1], settings.pooling, settings.dropout
+        settings.backbone, prepared.setup["size"], objectives.outputs(settings.loss, yes.shape[1]),
+        settings.pooling, settings.dropout,
+    )  # fmt: skip
+    weights = (
+        class_weights(classes[train], count)[classes]
+        if settings.balance == "weights"
+        else np.ones(len(yes))
     )
+    targets = np.column_stack([yes, weights]).astype(np.float32)
     return Learner(
         model=model,
         names=["pixels"],
-        targets={"logits": yes.astype(np.float32)[:, None, None]},
-        losses={"logits": keras.losses.BinaryCrossentropy(from_logits=True)},
+        targets={"logits": targets[:, None, None]},
+        losses={"logits": objectives.objective(settings.loss)},
         scale=scale,
         augment=augment,
-        facts={"target": settings.target, "stem": backbone(settings.backbone).stem},
+        facts={
+            "target": settings.target, "stem": backbone(settings.backbone).stem,
+            "loss": settings.loss, "test_views": settings.test_views,
+        },
         start=lambda path: warm_start(model, settings.backbone, path, settings.trainable),
         closed=settings.closed,
         train=train,
         view=lambda sample, rng: {name: view(values, rng) for name, values in sample.items()},
-    )
+        chances=_chances(classes[train], count) if settings.balance == "resampling" else None,
+        coarser=(
+            partial(coarser, backbone=settings.backbone, pooling=settings.pooling)
+            if settings.progressive
+            else None
+        ),
+        test_views=settings.test_views,
+    )  # fmt: skip
+
+
+def _chances(classes: np.ndarray, count: int) -> Callable[[int], np.ndarray]:
+    """Draw all classes equally often at first, then nearer to their frequency (o_O 2015)."""
+    start = len(classes) / np.maximum(1, np.bincount(classes, minlength=count))
+    return lambda epoch: resampling_weights(classes, epoch, start, FINAL_WEIGHTS[:count])
 
 
 def _grades(prepared: Prepared) -> np.ndarray:
@@ -90,7 +115,7 @@ def finish(
         # Without validation rows there is nothing better than those that were trained on.
         judged = left if len(left) else rows
         logits = run(judged)["logits"].reshape(len(judged), -1)
-        return facts | settle(logits, grades[judged], settings.target)
+        return facts | settle(logits, grades[judged], settings.target, settings.loss)
     # Photographs as they are come first; all views of one are in one group.
     times = max(1, min(settings.views + 1, MOST_ROWS // len(rows)))
     views = [run(rows, number)["embedding"].reshape(len(rows), -1) for number in range(times)]

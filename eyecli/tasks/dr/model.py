@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import keras
 from keras import layers
 
+from eyecli.errors import UsageError
 from eyecli.nets import backbones, efficientnet_lite
 from eyecli.nets.half import round_to_half
 from eyecli.nets.heads import Pooling, pooled
@@ -41,16 +42,60 @@ def build(
         ``embedding`` (n, 1, 1, d).
     """
     trunk = backbones.features(backbone, size)
-    vectors = [
-        pooled(trunk.get_layer(name).output, pooling, f"scale{number}_")
-        for number, name in enumerate(maps(backbone), 1)
-    ]
-    embedding = layers.Concatenate(name="embedding")(vectors) if vectors else trunk.output
+    seen = [trunk.get_layer(name).output for name in maps(backbone)]
+    embedding = _embedding(seen, pooling) if seen else trunk.output
     x = layers.Dropout(dropout, name="dropout")(embedding) if dropout else embedding
     logits = layers.Conv2D(outputs, 1, name="logits")(x)
     return keras.Model(
         {"pixels": trunk.input}, {"logits": logits, "embedding": embedding}, name="dr_net"
     )
+
+
+def _embedding(seen: list[keras.KerasTensor], pooling: Pooling) -> keras.KerasTensor:
+    vectors = [pooled(each, pooling, f"scale{number}_") for number, each in enumerate(seen, 1)]
+    return layers.Concatenate(name="embedding")(vectors)
+
+
+def coarser(model: keras.Model, backbone: str, pooling: Pooling) -> keras.Model:
+    """Return the same network for half the resolution, to which it brings photographs itself.
+
+    Four pixels become their mean. All layers are shared but those whose windows depend on the
+    size, which hold nothing that is trained.
+
+    Parameters
+    ----------
+    model
+        As `build` made it, or its copy in another precision; not of EyeNet.
+    backbone, pooling
+        As for `build`.
+
+    Raises
+    ------
+    UsageError
+        If half the side is too small for the backbone.
+    """
+    size = model.input["pixels"].shape[1]
+    # The last map has a 32nd of the side, and one pixel has no maximum beside its mean.
+    least = max(64, backbones.backbone(backbone).least)
+    if size // 2 < least:
+        raise UsageError(
+            f"--progressive: {size // 2} pixels, half of {size}, are too small for {backbone}",
+            f"preprocess dr --size {-(-2 * least // 64) * 64} or more",
+        )
+    pixels = keras.Input((size, size, 3), name="pixels")
+    half = layers.AveragePooling2D(2, name="half")(pixels)
+
+    def call(layer: Any, x: Any, *more: Any, **named: Any) -> Any:
+        return layer(half if x is pixels else x, *more, **named)
+
+    trunk = keras.Model(
+        model.input["pixels"], [model.get_layer(name).output for name in maps(backbone)]
+    )
+    shared = keras.models.clone_model(trunk, pixels, lambda layer: layer, call)
+    embedding = _embedding(shared.outputs, pooling)
+    drop = [layer for layer in model.layers if layer.name == "dropout"]
+    logits = model.get_layer("logits")(drop[0](embedding) if drop else embedding)
+    return keras.Model({"pixels": pixels}, {"logits": logits, "embedding": embedding})
 
 
 def maps(backbone: str) -> tuple[str, ...]:
@@ -71,9 +116,7 @@ def blocks(model: keras.Model) -> list[int]:
     return [int(each.shape[-1]) for each in (scales if isinstance(scales, list) else [scales])]
 
 
-def warm_start(
-    model: keras.Model, backbone: str, path: Path, trainable: Literal["all", "head"]
-) -> dict[str, Any]:
+def warm_start(model: keras.Model, backbone: str, path: Path, trainable: str) -> dict[str, Any]:
     """Fill the backbone from a file of weights, and say what of it is trained on.
 
     Raises
@@ -82,6 +125,8 @@ def warm_start(
         If the weights are not of this backbone.
     DataError
         If the file is damaged.
+    UsageError
+        If what is to be trained is no part of the backbone.
     """
     last = model.get_layer(backbones.backbone(backbone).last)
     trunk = keras.Model(model.inputs[0], last.output)

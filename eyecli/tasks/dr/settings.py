@@ -11,6 +11,10 @@ from eyecli.settings import setting
 from eyecli.training.settings import TrainSettings
 
 SIZES = (64, 1024)
+# Symmetries of the square that are closed under composition.
+TEST_VIEWS = (1, 2, 4, 8)
+# With the last layer fitted in one go they would do nothing, and the values with which they do not.
+STEP_BY_STEP = {"loss": "cumulative", "balance": "none", "progressive": False}
 MOST_VIEWS = 20
 # Backbones whose pretrained weights have their own names, or none.
 WEIGHTS = {
@@ -66,10 +70,33 @@ class DrTrain(TrainSettings):
     pretrained: bool = setting(
         True, "Start from the backbone's usual weights, which `fetch weights` brought before."
     )
-    trainable: Literal["all", "head"] = setting(
+    # Names of blocks beside those that every task has.
+    trainable: str = setting(  # type: ignore[assignment]
         "head",
         "With pretrained weights: fit the last layer on the features of the frozen backbone, "
-        "in one go, or train all layers.",
+        "in one go (head), or train step by step: all layers (all), the last N convolutions of "
+        "the backbone (lastN, such as last20), or a block and what follows it, named as its "
+        "layers begin: block12 (EfficientNet-Lite, Xception), block6a (EfficientNetB), conv5 or "
+        "conv5_block2 (ResNet50, DenseNet121), block_14 (MobileNetV2).",
+    )
+    loss: Literal["cumulative", "cross-entropy", "mse", "corn"] = setting(
+        "cumulative",
+        "Of training step by step: a question for each boundary between grades, softmax over the "
+        "grades, regression of the grade, or CORN's conditional questions.",
+    )
+    balance: Literal["none", "weights", "resampling"] = setting(
+        "none",
+        "Of training step by step: weigh grades against their frequency, or draw photographs so "
+        "that all grades are equally frequent at first, and less so with every epoch.",
+    )
+    progressive: bool = setting(
+        False,
+        "Of training step by step: look at half the resolution in the first half of the epochs.",
+    )
+    test_views: int = setting(
+        1,
+        "Average predictions over so many symmetries of a photograph: 1, 2 (mirrored), 4 (and "
+        "upside down) or 8 (and quarter turns).",
     )
     target: Literal["grade", "referable", "any-dr"] = setting(
         "grade", "What to predict: the grade 0 to 4, grade 2 or more, or grade 1 or more."
@@ -95,6 +122,20 @@ class DrTrain(TrainSettings):
             raise UsageError(f"--views {self.views} is out of range", f"use 0 to {MOST_VIEWS}")
         if not 0 <= self.dropout < 1:
             raise UsageError(f"--dropout {self.dropout:g} is out of range", "use 0 to below 1")
+        if self.test_views not in TEST_VIEWS:
+            raise UsageError(f"--test-views {self.test_views}", "use 1, 2, 4 or 8")
+        for name, off in STEP_BY_STEP.items():
+            if self.closed and getattr(self, name) != off:
+                flag = f"--{name}" + ("" if off is False else f" {getattr(self, name)}")
+                raise UsageError(
+                    f"{flag} with --trainable head, whose last layer is fitted in one go",
+                    "train step by step: --trainable all, or lastN such as last20",
+                )
+        if self.progressive and self.backbone == "eyenet":
+            raise UsageError(
+                "--progressive with --backbone eyenet, whose dense layer takes one size only",
+                "leave it out, or choose another backbone",
+            )
 
     @property
     def default_weights(self) -> str:
@@ -122,9 +163,10 @@ class DrTrain(TrainSettings):
             If the backbone takes none, or settings do not go together.
         """
         if self.weights == "none" or (not self.pretrained and not self.weights):
-            if self.trainable == "head":
+            if self.trainable != "all":
                 raise UsageError(
-                    "--trainable head without pretrained weights", "add --trainable all"
+                    f"--trainable {self.trainable} without pretrained weights",
+                    "add --trainable all",
                 )
             return None
         return self.weights or self.default_weights
@@ -139,3 +181,9 @@ def check_train(settings: DrTrain, setup: Mapping[str, Any]) -> None:
     """Raise `UsageError` if the prepared data cannot be trained on with these settings."""
     if settings.backbone == "eyenet" and setup["size"] % 8:
         raise UsageError("--backbone eyenet takes sides that are multiples of 8")
+    if settings.progressive and setup["size"] % 64:
+        raise UsageError(
+            f"--progressive with photographs of {setup['size']} pixels: their half is no multiple "
+            "of 32",
+            "preprocess dr --size 256 or 512",
+        )

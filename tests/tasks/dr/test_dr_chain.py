@@ -26,8 +26,9 @@ from eyecli.tasks.dr.augmentation import change, view
 from eyecli.tasks.dr.layouts import read_raw
 from eyecli.tasks.dr.settings import DrPreprocess, DrTrain
 from eyecli.training.model import load_fold, read_facts
-from eyecli.training.stage import train
+from eyecli.training.stage import train, train_part
 from eyecli.weights.artifact import fetch_file
+from eyecli.workspace.references import resolve
 from eyecli.workspace.store import Artifact, open_workspace
 
 SUBJECTS, SIZE = 15, 64
@@ -199,6 +200,30 @@ def test_a_network_is_trained_step_by_step_too(made: Made) -> None:
     assert read_facts(model.artifact, 0)["boundaries"] == [2]
     table = read_table(predictions.artifact.path / "predictions.csv")
     assert set(table["grade_predicted"]) <= {0, 2} and "p_ge1" not in table
+
+
+def test_a_part_of_the_backbone_is_trained_with_every_option(made: Made) -> None:
+    settings = DrTrain(
+        weights="own", trainable="last2", loss="corn", balance="resampling", test_views=2,
+        epochs=2, ema=0.9, dropout=0.2, fold=1,
+    )  # fmt: skip
+    fold, missing = train_part(
+        made.root, "dr", lambda: learning, made.prepared, made.split, settings,
+        weights=resolve(made.root, "weights/own"),
+    )  # fmt: skip
+    assert missing == [0, 2]
+    facts, summary = read_facts(fold.artifact, 1), fold.artifact.manifest.summary
+    assert (facts["loss"], facts["test_views"]) == ("corn", 2)
+    network, frozen = load_fold(fold.artifact, 1), load_fold(made.model, 1)
+    for name, same in (("block15_depthwise_conv", True), ("block15_project_conv", False),
+                       ("head_conv", False), ("head_norm", True)):  # fmt: skip
+        pair = (each.get_layer(name).get_weights() for each in (network, frozen))
+        assert all(np.array_equal(*both) for both in zip(*pair, strict=True)) == same, name
+    width = network.output["embedding"].shape[-1]
+    assert summary["trained"] == 1152 * 320 + 320 * 1280 + 4 * width + 4
+    assert made.model.manifest.summary["trained"] == 4 * width + 4
+    said = f"of which {4 * width + 4:,} were trained"
+    assert said in (made.model.path / "card.md").read_text()
 
 
 @pytest.mark.parametrize(
