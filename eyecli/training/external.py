@@ -80,7 +80,6 @@ def predict_external(
         require_no_copies(root, model, partition, data)
         rows = np.arange(len(data.index))
         outputs = predict(load_fold(model, partition), data.arrays, names, rows, tools.scale)
-        columns, kept = tools.tabulate(outputs, facts)
         table = data.index.drop(columns=["files"])
         table.insert(0, "partition", partition)
         table.insert(1, "repeat", 0)
@@ -88,6 +87,7 @@ def predict_external(
         # Without subjects every sample is a group of its own.
         known = bool((table["subject"] != "").all())
         table.insert(3, "group", table["subject"] if known else table["sample"])
+        columns, kept = tools.tabulate(outputs, facts, table)
         write_table(folder / PREDICTIONS, table.assign(**columns))
         for name, values in kept.items():
             np.save(folder / f"{name}.npy", values, allow_pickle=False)

@@ -14,7 +14,7 @@ from eyecli.settings import setting
 WITHOUT_EFFECT = ("fold", "max_time", "checkpoint_minutes")
 # Came later than the first models: at their defaults they do not show, so that what was trained
 # before is found again.
-LATER = ("pretrained", "weights", "trainable", "backbone")
+LATER = ("pretrained", "weights", "trainable", "backbone", "fusion")
 # What a 32-bit integer holds; beyond it TensorFlow, and no training, goes.
 MOST = 2**31 - 1
 # Peak rates of Adam: of a new network, and from pretrained weights.

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from eyecli.coreml.convert import Contract, Input, Output
 from eyecli.imaging.affine import OFFSET, SCALE
 from eyecli.tasks.dr.about import ABOUT
+
+# What the coefficients in the metadata mean to an application that sees both eyes.
+FUSION = (
+    "For photographs of both eyes of a patient, the same for left and right: own = the log odds of "
+    "a photograph's own probabilities, other = those of the other eye (a mean of several); "
+    "bias + own * own + other * other, in the order of the boundaries, then temperature, sigmoid, "
+    "cuts and operating points as here. Without the other eye own stays."
+)
 
 
 def contract(facts: Mapping[str, Any], setup: Mapping[str, Any]) -> Contract:
@@ -37,7 +46,15 @@ def contract(facts: Mapping[str, Any], setup: Mapping[str, Any]) -> Contract:
             "inputs": "RGB photographs, 0..255",
             "target": facts["target"],
             **{name: str(facts[name]) for name in settled},
+            **_fusion(facts.get("fusion")),
         },
         # Pooled features are of use to nobody on a device, and their maxima beyond float16.
         only=("logits",),
     )
+
+
+def _fusion(fusion: Mapping[str, Any] | None) -> dict[str, str]:
+    """Return the metadata of a model that fuses both eyes: the package itself sees one."""
+    if not fusion:
+        return {}
+    return {"fusion": json.dumps(fusion), "fusion_meaning": FUSION}
