@@ -85,7 +85,7 @@ def require_pairs(prepared: Prepared, split: Split) -> None:
         )
     index = prepared.index
     groups = group_ids(list(index["sample"]), list(index["subject"]), split.group_by)
-    found = _patients(groups, index["laterality"])
+    found = _patients(groups, index["laterality"].to_numpy(str))
     if found < LEAST_PATIENTS:
         raise UsageError(
             f"--fusion both-eyes: {found} of {len(set(groups))} patients of "

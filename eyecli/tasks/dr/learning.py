@@ -142,6 +142,8 @@ def tabulate(
     logits = outputs["logits"].reshape(len(outputs["logits"]), -1).astype(np.float64)
     embedding = outputs["embedding"].reshape(len(logits), -1)
     # The embedding stays that of one photograph.
-    none = np.full(len(logits), "")
-    groups, sides = (none, none) if table is None else (table["group"], table["laterality"])
-    return graded(logits, facts, groups, sides), {"embedding": embedding}
+    unknown = np.full(len(logits), "")
+    patients, sides = (
+        unknown if table is None else table[name].to_numpy(str) for name in ("group", "laterality")
+    )
+    return graded(logits, facts, patients, sides), {"embedding": embedding}
