@@ -83,7 +83,6 @@ def predict_external(
             load_fold(model, partition), data.arrays, names, rows, tools.scale,
             views=facts.get("test_views", 1),
         )  # fmt: skip
-        columns, kept = tools.tabulate(outputs, facts)
         table = data.index.drop(columns=["files"])
         table.insert(0, "partition", partition)
         table.insert(1, "repeat", 0)
@@ -91,6 +90,7 @@ def predict_external(
         # Without subjects every sample is a group of its own.
         known = bool((table["subject"] != "").all())
         table.insert(3, "group", table["subject"] if known else table["sample"])
+        columns, kept = tools.tabulate(outputs, facts, table)
         write_table(folder / PREDICTIONS, table.assign(**columns))
         for name, values in kept.items():
             np.save(folder / f"{name}.npy", values, allow_pickle=False)

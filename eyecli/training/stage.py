@@ -76,9 +76,12 @@ class Trainer(Protocol):
         """Turn stored arrays into the model's inputs."""
 
     def tabulate(
-        self, outputs: Outputs, facts: dict[str, Any]
+        self, outputs: Outputs, facts: dict[str, Any], table: pd.DataFrame | None = None
     ) -> tuple[dict[str, np.ndarray], Outputs]:
-        """Turn outputs into columns, in the target's unit, and arrays to keep beside them."""
+        """Turn outputs into columns, in the target's unit, and arrays to keep beside them.
+
+        The table has the rows of the index that the outputs are of, with their ``group``.
+        """
 
 
 def train(
@@ -248,12 +251,12 @@ def _predict_fold(
         network, prepared.arrays, trainer.names(facts), rows, trainer.scale,
         views=facts.get("test_views", 1),
     )  # fmt: skip
-    columns, kept = trainer.tabulate(outputs, facts)
     table = prepared.index.iloc[rows].drop(columns=["files"]).reset_index(drop=True)
     table.insert(0, "partition", partition)
     table.insert(1, "repeat", split.partitions[partition].repeat)
     table.insert(2, "part", part[rows])
     table.insert(3, "group", groups[rows])
+    columns, kept = trainer.tabulate(outputs, facts, table)
     return table.assign(**columns), kept
 
 
