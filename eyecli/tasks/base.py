@@ -41,8 +41,9 @@ class Task:
         Settings of the two stages, dataclasses.
     check_train
         Refuses training settings that do not go with the setup of the prepared data; light.
-    learning, reporting, exporting
-        Modules with what training, evaluation and export need.
+    learning, reporting, exporting, predicting
+        Modules with what training, evaluation, export and prediction need; `predicting` is None
+        where there is no such thing yet.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Task:
     learning: str
     reporting: str
     exporting: str
+    predicting: str | None = None
 
     def module(self, name: str) -> Callable[[], Any]:
         """Return a function that imports one of the task's modules."""

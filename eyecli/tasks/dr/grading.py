@@ -15,6 +15,7 @@ GRADES = 5
 REFERABLE = 2
 # What is asked of the operating points for referable retinopathy, on rows with known grades.
 WANTED = 0.9
+PERCENTILES = np.arange(101)
 Target = Literal["grade", "referable", "any-dr"]
 # The grade from which each binary target counts.
 FROM = {"referable": REFERABLE, "any-dr": 1}
@@ -70,7 +71,8 @@ def settle(logits: np.ndarray, grades: np.ndarray, target: Target) -> dict[str, 
     dict
         For the facts of a fold: ``temperature``; ``cuts`` of the expected grade; ``sensitive`` and
         ``specific``, thresholds of the probability of the main question at a sensitivity and a
-        specificity of 0.9, None where they cannot be had.
+        specificity of 0.9, None where they cannot be had; ``confidence``, the percentiles 0 to 100
+        of the probability of the likeliest class.
     """
     yes = at_least(grades, target)
     temperature = fit_temperature(np.ravel(logits), yes.ravel())
@@ -83,7 +85,32 @@ def settle(logits: np.ndarray, grades: np.ndarray, target: Target) -> dict[str, 
         "cuts": thresholds_from_validation(above.sum(axis=1), truth, classes).tolist(),
         "sensitive": _threshold(above[:, asked], yes[:, asked], sensitivity=WANTED),
         "specific": _threshold(above[:, asked], yes[:, asked], specificity=WANTED),
+        "confidence": np.percentile(probabilities(above).max(axis=1), PERCENTILES).tolist(),
     }
+
+
+def agreed(folds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the facts of several folds as one: the means of what each has settled.
+
+    Parameters
+    ----------
+    folds
+        Facts, see `settle`; of one target.
+
+    Returns
+    -------
+    dict
+        What `decide` reads, and ``confidence``. An operating point is the mean of the folds that
+        have it; ``confidence`` is None where a fold has none, of earlier versions.
+    """
+    found: dict[str, Any] = {"target": folds[0]["target"]}
+    found["cuts"] = np.mean([facts["cuts"] for facts in folds], axis=0).tolist()
+    for name in ("sensitive", "specific"):
+        known = [facts[name] for facts in folds if facts[name] is not None]
+        found[name] = float(np.mean(known)) if known else None
+    spread = [facts["confidence"] for facts in folds if "confidence" in facts]
+    found["confidence"] = np.mean(spread, axis=0) if len(spread) == len(folds) else None
+    return found
 
 
 def main_boundary(target: Target) -> int:
@@ -114,8 +141,12 @@ def columns(logits: np.ndarray, facts: Mapping[str, Any]) -> dict[str, np.ndarra
         ``grade_predicted``, by the cuts; ``sensitive`` and ``specific``, 0 or 1, whether the
         probability reaches the operating points.
     """
+    return decide(exceedance(logits, facts["temperature"]), facts)
+
+
+def decide(above: np.ndarray, facts: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Return what `columns` does, from (n, b) calibrated probabilities of the boundaries."""
     target: Target = facts["target"]
-    above = exceedance(logits, facts["temperature"])
     bounds = boundaries(target)
     predicted = np.searchsorted(np.array(facts["cuts"]), above.sum(axis=1))
     found = {f"p_ge{grade}": above[:, i] for i, grade in enumerate(bounds)}
