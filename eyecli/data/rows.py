@@ -43,5 +43,6 @@ def filled(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> Iterato
 
 def _cells(values: Sequence[Any]) -> str:
     text = io.StringIO()
-    csv.writer(text, lineterminator="").writerow(values)
-    return text.getvalue()
+    # What is in the line's end is quoted elsewhere.
+    csv.writer(text, lineterminator="\r\n").writerow(values)
+    return text.getvalue().removesuffix("\r\n")

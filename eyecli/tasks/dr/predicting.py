@@ -26,7 +26,6 @@ from eyecli.tasks.dr.grading import (
     named,
     probabilities,
 )
-from eyecli.tasks.dr.learning import scale
 from eyecli.training.applying import Applied, PredictSettings
 from eyecli.training.model import load_fold, read_facts, read_model
 from eyecli.workspace.store import Artifact
@@ -128,6 +127,8 @@ def networks(models: Sequence[keras.Model]) -> Networks:
         From (n, size, size, 3) stored pixels to an (n, b) array a network.
     """
     import keras
+
+    from eyecli.tasks.dr.learning import scale
 
     first, *others = models
     heads = [each.get_layer(HEAD).get_weights() for each in models]
