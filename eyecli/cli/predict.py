@@ -12,6 +12,7 @@ from eyecli.cli.contract import Result, Shell, command
 from eyecli.cli.places import require_place
 from eyecli.data.inputs import find_inputs
 from eyecli.data.rows import filled, lines_of
+from eyecli.data.table_settings import parse_columns
 from eyecli.errors import EyecliError, UsageError
 from eyecli.tasks.base import load_task
 from eyecli.training.applying import (
@@ -45,9 +46,14 @@ def predict(
     format: Annotated[
         Literal["csv", "jsonl"], typer.Option(help="CSV with a header, or JSON, a line a file.")
     ] = "csv",
+    columns: Annotated[
+        str, typer.Option(help="The CSV's names of columns, such as path=filename,subject=pid.")
+    ] = "",
     output: Annotated[
         Path | None,
-        typer.Option(help="Write to this file, which appears when it is complete, not to stdout."),
+        typer.Option(
+            help="Write to this file outside of SOURCE, which appears when it is complete."
+        ),
     ] = None,
 ) -> Result:
     """Apply a model to new files: probabilities, decisions, and what it abstains from.
@@ -75,20 +81,21 @@ def predict(
         require_place("--output", output, (place, shell.workspace))
     predicting: Predicting = task.module(task.predicting)()
     inputs = find_inputs(
-        place, shell.workspace, predicting.FIELDS, predicting.wanted, predicting.WHAT
-    )
-    shell.say(f"{len(inputs.files)} {predicting.WHAT}; for research, no medical device")
+        place, shell.workspace, predicting.FIELDS, predicting.wanted, predicting.WHAT,
+        parse_columns(columns),
+    )  # fmt: skip
+    shell.say(f"{len(inputs.files)} {predicting.WHAT}")
     applied = predicting.applied(artifact, partitions, settings)
-    columns = columns_of(inputs, applied)
+    shown = columns_of(inputs, applied)
     rows = predicted(
         inputs, predicting, applied, read_model(artifact).setup, settings.on_error,
         bar=output is not None,
     )  # fmt: skip
     if output:
-        _write(output, lines_of(rows, columns, format))
+        _write(output, lines_of(rows, shown, format))
         return Result([str(output)], {"model": artifact.ref, "output": str(output)})
-    document = {"model": artifact.ref, "rows": [*filled(rows, columns)]} if shell.json else None
-    return Result(lines_of(rows, columns, format), document)
+    document = {"model": artifact.ref, "rows": [*filled(rows, shown)]} if shell.json else None
+    return Result(lines_of(rows, shown, format), document)
 
 
 def _locate(shell: Shell, text: str, task: str) -> Path:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from eyecli.data.fields import Field, parse_cell
 from eyecli.data.tables import Line, read_table
-from eyecli.errors import DataError
+from eyecli.errors import DataError, UsageError
 from eyecli.sources.archive import SUFFIXES, kind_of, reading
 from eyecli.sources.contents import (
     Entry,
@@ -73,6 +73,7 @@ def find_inputs(
     fields: Sequence[Field],
     wanted: Callable[[Iterable[str]], list[str]],
     what: str,
+    columns: Mapping[str, str] | None = None,
 ) -> Inputs:
     """Find the files that a place names.
 
@@ -89,6 +90,8 @@ def find_inputs(
         Returns those of some file names that the task takes.
     what
         What they are called, in the plural, for messages.
+    columns
+        Field to the table's own name of its column, where that is another.
 
     Raises
     ------
@@ -96,12 +99,15 @@ def find_inputs(
         If there is no such place, nothing in it that is wanted, or the table or the archive
         cannot be read.
     UsageError
-        If the archive is compressed as a whole.
+        If the archive is compressed as a whole, or columns are named of what is no table.
     """
+    is_table = place.is_file() and place.suffix.lower() == ".csv"
+    if columns and not is_table:
+        raise UsageError(f"--columns: {place} is no CSV", "leave it out")
     if place.is_file() and wanted([place.name]):
         found = Inputs([Given(str(place), partial(_read_file, place))])
-    elif place.is_file() and place.suffix.lower() == ".csv":
-        found = _listed(place.absolute(), fields)
+    elif is_table:
+        found = _listed(place.absolute(), fields, columns or {})
     else:
         if place.is_file() and kind_of(place.name) is None:
             raise DataError(
@@ -128,10 +134,10 @@ def _contained(
     return Inputs([Given(name, partial(_read_entry, base, entries[name])) for name in names])
 
 
-def _listed(path: Path, fields: Sequence[Field]) -> Inputs:
+def _listed(path: Path, fields: Sequence[Field], columns: Mapping[str, str]) -> Inputs:
     """A row a file; what is wrong with a row is said when its file is to be read."""
     known = {path.name: sha256_file(path)}
-    table = read_table(Source(path.parent, "", known, table=path.name), fields)
+    table = read_table(Source(path.parent, "", known, path.name, columns), fields)
     carried = tuple(e.name for e in fields if e.name != PATH and e.name in table.names)
     return Inputs([_of_row(path.parent, line, fields, carried) for line in table.lines], carried)
 

@@ -24,6 +24,8 @@ from eyecli.workspace.store import Artifact
 
 log = logging.getLogger(__name__)
 
+# Threads that decode, at most: more would wait for the network with what they hold.
+THREADS = 8
 OK, ERROR = "ok", "error"
 Row = dict[str, Any]
 
@@ -150,10 +152,10 @@ def predicted(
     DataError
         Of the first file that cannot be read, if that is to stop it.
     """
-    started, told, cores = time.monotonic(), Counter[str](), usable_cores()
+    started, told, threads = time.monotonic(), Counter[str](), min(THREADS, usable_cores())
     given = track(inputs.files, predicting.WHAT, bar=bar)
     jobs = (partial(_prepared, one, predicting, setup) for one in given)
-    with closing(prefetch(jobs, applied.batch + cores, cores)) as ready:
+    with closing(prefetch(jobs, applied.batch + threads, threads)) as ready:
         files = iter(inputs.files)
         while group := list(islice(ready, applied.batch)):
             rows = iter(applied.rows([one for one in group if not isinstance(one, DataError)]))

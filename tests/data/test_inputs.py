@@ -32,8 +32,8 @@ def folder(tmp_path: Path) -> Path:
     return place
 
 
-def find(place: Path, workspace: Path = Path("none")) -> Inputs:
-    return find_inputs(place, workspace, FIELDS, images, "photographs")
+def find(place: Path, workspace: Path = Path("none"), **columns: str) -> Inputs:
+    return find_inputs(place, workspace, FIELDS, images, "photographs", columns)
 
 
 def contents(inputs: Inputs) -> list[tuple[str, bytes]]:
@@ -74,6 +74,16 @@ def test_a_table_gives_the_order_and_what_goes_along(folder: Path, column: str) 
     assert found.carried == ("subject",)
     assert contents(found) == [("b/2.png", b"two"), ("a.jpg", b"one")]
     assert [one.carried for one in found.files] == [{"subject": "p1"}, {"subject": ""}]
+
+
+def test_columns_may_have_names_of_their_owner(folder: Path) -> None:
+    (folder / "list.csv").write_text("photo,id\na.jpg,1\n")
+    assert contents(find(folder / "list.csv", path="photo")) == [("a.jpg", b"one")]
+    with pytest.raises(DataError) as caught:
+        find(folder / "list.csv")
+    assert "--columns path=NAME" in str(caught.value.hint)
+    with pytest.raises(UsageError, match="is no CSV"):
+        find(folder, path="photo")
 
 
 def test_a_bad_row_is_said_when_its_turn_comes(folder: Path) -> None:

@@ -87,6 +87,7 @@ def applied(model: Artifact, partitions: Sequence[int], settings: PredictSetting
     facts, limit = agreed(folds), -math.inf
     if settings.abstain:
         limit = _limit(model, facts, settings.abstain)
+    log.info("for research only: no medical device")
     run = networks([load_fold(model, partition) for partition in partitions])
 
     def rows(photographs: Sequence[Photograph]) -> list[dict[str, Any]]:

@@ -1,10 +1,12 @@
-"""New photographs through a trained model: the numbers of its stored predictions, and abstention."""
+"""New photographs through a trained model: its stored predictions again, and abstention."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -242,3 +244,14 @@ def test_the_command_writes_over_nothing_that_is_read_or_kept(
         assert command(made, made.photographs, "--output", place) == 2
         assert "is not written to" in capfd.readouterr().err
         assert place.read_bytes() == before
+
+
+@pytest.mark.slow
+def test_a_reader_that_leaves_ends_it_cleanly(made: Made) -> None:
+    words = [sys.executable, "-m", "eyecli", "predict", made.photographs, "--workspace", made.root]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout and process.stderr
+        assert process.stdout.readline().startswith(b"file,status,")
+        process.stdout.close()
+        said = process.stderr.read().decode()
+    assert process.returncode == 1 and "Traceback" not in said and "error" not in said
