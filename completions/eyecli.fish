@@ -420,7 +420,7 @@ complete -c eyecli -n '__eyecli_at eyecli evaluate' -F -a '(__eyecli_references 
 complete -c eyecli -n '__eyecli_at eyecli predict' -l model -r -F -a '(__eyecli_references model)' -d 'The model; the latest of the workspace by default.'
 complete -c eyecli -n '__eyecli_at eyecli predict' -l format -x -a 'csv jsonl' -d 'CSV with a header, or JSON, a line a file.'
 complete -c eyecli -n '__eyecli_at eyecli predict' -l columns -x -d 'The CSV'"'"'s names of columns, such as path=filename,subject=pid.'
-complete -c eyecli -n '__eyecli_at eyecli predict' -l output -r -F -d 'Write to this file outside of SOURCE, which appears when it is complete.'
+complete -c eyecli -n '__eyecli_at eyecli predict' -l output -r -F -d 'File outside of SOURCE to write to; it appears when it is complete.'
 complete -c eyecli -n '__eyecli_at eyecli predict' -l fold -x -d 'Fold of a cross-validated model; by default the mean of all its folds.'
 complete -c eyecli -n '__eyecli_at eyecli predict' -l min-quality -x -d 'Abstain from photographs of a lower quality, 0 to 1, and from those without a fundus.'
 complete -c eyecli -n '__eyecli_at eyecli predict' -l abstain -x -d 'Abstain where the model is less certain than of this share of the held-out rows of its training; 0 abstains from none for that.'

@@ -51,9 +51,7 @@ def predict(
     ] = "",
     output: Annotated[
         Path | None,
-        typer.Option(
-            help="Write to this file outside of SOURCE, which appears when it is complete."
-        ),
+        typer.Option(help="File outside of SOURCE to write to; it appears when it is complete."),
     ] = None,
 ) -> Result:
     """Apply a model to new files: probabilities, decisions, and what it abstains from.
