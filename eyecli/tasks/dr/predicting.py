@@ -43,8 +43,9 @@ FIELDS = (
 )
 UNCERTAIN = "uncertain"
 HEAD = "logits"
-# Stored numbers that the networks take at once: more are no faster, and cost memory.
-HELD = 2**22
+# Photographs, and stored numbers, that the networks take at once at most: more are little faster,
+# cost memory, and have the first rows wait.
+BATCH, HELD = 16, 2**22
 DIGITS = 6
 # What is asked at the sensitive operating point, by what a model was trained on.
 ASKED = {"grade": "referable", "referable": "referable", "any-dr": "any_dr"}
@@ -99,7 +100,7 @@ def applied(model: Artifact, partitions: Sequence[int], settings: PredictSetting
         ]
 
     size = read_model(model).setup["size"]
-    return Applied(_columns(facts), max(1, HELD // (3 * size**2)), rows)
+    return Applied(_columns(facts), max(1, min(BATCH, HELD // (3 * size**2))), rows)
 
 
 def _limit(model: Artifact, facts: Mapping[str, Any], share: float) -> float:
