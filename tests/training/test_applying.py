@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import pytest
 
+from eyecli.data.fields import Field
 from eyecli.data.inputs import Given, Inputs
 from eyecli.errors import DataError, UsageError
 from eyecli.machine import usable_cores
@@ -19,7 +20,7 @@ BATCH = 3
 class Doubling:
     """A task of numbers: what is odd is uncertain, what is no number cannot be read."""
 
-    FIELDS = ()
+    FIELDS: tuple[Field, ...] = ()
     WHAT = "numbers"
 
     def __init__(self) -> None:

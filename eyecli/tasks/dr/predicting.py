@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 WHAT = "photographs"
-FIELDS = (
+FIELDS: tuple[Field, ...] = (
     Field("path", "path", "photograph", "images/p01.jpg", needed=True, aliases=("file", "image")),
     Field("id", "text", "goes along", "p01-left"),
     SUBJECT,

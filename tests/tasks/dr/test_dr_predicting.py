@@ -249,7 +249,8 @@ def test_the_command_writes_over_nothing_that_is_read_or_kept(
 
 @pytest.mark.slow
 def test_a_reader_that_leaves_ends_it_cleanly(made: Made) -> None:
-    words = [sys.executable, "-m", "eyecli", "predict", made.photographs, "--workspace", made.root]
+    words = [sys.executable, "-m", "eyecli", "predict", str(made.photographs)]
+    words += ["--workspace", str(made.root)]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout and process.stderr
         assert process.stdout.readline().startswith(b"file,status,")
