@@ -43,8 +43,9 @@ class Task:
         Settings of the two stages, dataclasses.
     check_train
         Refuses training settings that do not go with the prepared data and their split; light.
-    learning, reporting, exporting
-        Modules with what training, evaluation and export need.
+    learning, reporting, exporting, predicting
+        Modules with what training, evaluation, export and prediction need; `predicting` is None
+        where there is no such thing yet.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Task:
     learning: str
     reporting: str
     exporting: str
+    predicting: str | None = None
 
     def module(self, name: str) -> Callable[[], Any]:
         """Return a function that imports one of the task's modules."""
