@@ -22,6 +22,7 @@ from eyecli.training.folds import (
     missing_folds,
     model_work,
 )
+from eyecli.training.gallery import explain_some
 from eyecli.training.interrupt import interruptible
 from eyecli.training.model import load_fold, read_facts, read_model
 from eyecli.training.settings import TrainSettings
@@ -226,7 +227,9 @@ def predictions(
             table, kept = _predict_fold(tools, data, plan, model, partition)
             tables.append(table)
             arrays.append(kept)
-        write_table(folder / PREDICTIONS, pd.concat(tables, ignore_index=True))
+        joined = pd.concat(tables, ignore_index=True)
+        write_table(folder / PREDICTIONS, joined)
+        explain_some(folder, tools, data, joined, model)
         for name in arrays[0]:
             stacked = np.concatenate([kept[name] for kept in arrays])
             np.save(folder / f"{name}.npy", stacked, allow_pickle=False)

@@ -13,12 +13,15 @@ from eyecli.imaging.affine import OFFSET, SCALE
 from eyecli.nets.backbones import backbone
 from eyecli.tasks.dr.about import ABOUT
 from eyecli.tasks.dr.augmentation import change, view
+from eyecli.tasks.dr.explanation import explain
 from eyecli.tasks.dr.grading import at_least, boundaries, columns, settle
 from eyecli.tasks.dr.model import blocks, build, warm_start
 from eyecli.tasks.dr.settings import DrTrain
 from eyecli.training.fit import Learner
 
-__all__ = ["ABOUT", "MAY_DIFFER", "augment", "finish", "learner", "names", "scale", "tabulate"]
+__all__ = [
+    "ABOUT", "MAY_DIFFER", "augment", "explain", "finish", "learner", "names", "scale", "tabulate",
+]  # fmt: skip
 
 # What the data of an external validation need not share with those of the training.
 MAY_DIFFER: tuple[str, ...] = ()
