@@ -91,7 +91,7 @@ def predict_external(
         table.insert(3, "group", table["subject"] if known else table["sample"])
         table = table.assign(**columns)
         write_table(folder / PREDICTIONS, table)
-        explain_some(folder, tools, data, table, model)
+        explain_some(folder, tools, data, table, kept["embedding"], model)
         for name, values in kept.items():
             np.save(folder / f"{name}.npy", values, allow_pickle=False)
         return Built(summary={"rows": len(table), "fold": partition, "other_people": other_people})

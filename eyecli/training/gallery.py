@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from eyecli.data.prepared import Prepared
 from eyecli.evaluation.gallery import write_gallery
 from eyecli.training.model import load_fold, read_facts
@@ -15,7 +17,12 @@ if TYPE_CHECKING:
 
 
 def explain_some(
-    folder: Path, tools: Any, data: Prepared, table: pd.DataFrame, model: Artifact
+    folder: Path,
+    tools: Any,
+    data: Prepared,
+    table: pd.DataFrame,
+    embedding: np.ndarray,
+    model: Artifact,
 ) -> None:
     """Write what spoke for the answers to some test rows, if the task tells.
 
@@ -25,8 +32,8 @@ def explain_some(
         Of the predictions.
     tools
         What the task supplies to train; with ``explain`` it tells.
-    data, table
-        What was predicted, and the predictions.
+    data, table, embedding
+        What was predicted, the predictions, and the embedding of each row.
     model
         What predicted them.
     """
@@ -35,7 +42,7 @@ def explain_some(
     write_gallery(
         folder,
         *tools.explain(
-            data, table, model.manifest.params, tools.scale,
+            data, table, embedding, model.manifest.params, tools.scale,
             lambda partition: (load_fold(model, partition), read_facts(model, partition)),
         ),
     )  # fmt: skip

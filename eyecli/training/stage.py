@@ -229,10 +229,10 @@ def predictions(
             arrays.append(kept)
         joined = pd.concat(tables, ignore_index=True)
         write_table(folder / PREDICTIONS, joined)
-        explain_some(folder, tools, data, joined, model)
-        for name in arrays[0]:
-            stacked = np.concatenate([kept[name] for kept in arrays])
-            np.save(folder / f"{name}.npy", stacked, allow_pickle=False)
+        stacked = {name: np.concatenate([kept[name] for kept in arrays]) for name in arrays[0]}
+        for name, values in stacked.items():
+            np.save(folder / f"{name}.npy", values, allow_pickle=False)
+        explain_some(folder, tools, data, joined, stacked["embedding"], model)
         return Built(summary={"rows": sum(len(table) for table in tables)})
 
     return run_stage(root, work, build, force=force)

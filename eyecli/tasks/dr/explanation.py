@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eyecli.data.prepared import Prepared
-from eyecli.evaluation.gradcam import gradcam
+from eyecli.evaluation.gradcam import gradcam, pooled_cam
 from eyecli.nets.backbones import backbone
 from eyecli.tasks.dr.grading import main_boundary
 from eyecli.tasks.dr.model import maps
+from eyecli.tasks.dr.settings import DrTrain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,6 +24,7 @@ SHOWN, SEED = 2, 0
 def explain(
     data: Prepared,
     table: pd.DataFrame,
+    embedding: np.ndarray,
     settings: Mapping[str, Any],
     scale: Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]],
     load: Callable[[int], tuple[Any, dict[str, Any]]],
@@ -35,6 +37,8 @@ def explain(
         The photographs.
     table
         Predictions. Of each true grade some test rows are drawn: nothing else decides.
+    embedding
+        (n, d) of its rows. Of a fold their mean is the usual photograph.
     settings
         Those of the training.
     scale
@@ -47,29 +51,35 @@ def explain(
     table : DataFrame
         As for `eyecli.evaluation.gallery.write_gallery`.
     maps : ndarray
-        (n, size, size), in logits.
+        (n, size, size), in logits: `pooled_cam`, of EyeNet, which pools no maps, `gradcam`.
     """
     import pandas as pd
 
     row_of = {sample: row for row, sample in enumerate(data.index["sample"])}
-    layers = maps(settings["backbone"]) or (backbone(settings["backbone"]).last,)
+    # What is as by default a model need not note.
+    trunk = settings.get("backbone", DrTrain.backbone)
     rows: list[dict[str, str]] = []
     found: list[np.ndarray] = []
     for partition, part in drawn(table).groupby("partition"):
         network, facts = load(int(partition))
+        usual = embedding[table["partition"].to_numpy() == partition].mean(axis=0)
         stored = data.arrays.take("pixels", [row_of[sample] for sample in part["sample"]])
         pixels = scale({"pixels": stored})["pixels"]
         asked = [questions(facts, grade) for grade in part["grade_predicted"]]
         for titles_and_weights in zip(*asked, strict=True):
             titles, weights = zip(*titles_and_weights, strict=True)
-            found.append(gradcam(network, layers, pixels, np.array(weights)))
+            if maps(trunk):
+                made = pooled_cam(network, maps(trunk), pixels, np.array(weights), usual)
+            else:
+                made = gradcam(network, [backbone(trunk).last], pixels, np.array(weights))
+            found.append(made)
             rows += [
                 {"sample": sample, "array": "pixels", "truth": f"grade {grade}", "answer": title}
                 for sample, grade, title in zip(part["sample"], part["grade"], titles, strict=True)
             ]
-    made = pd.DataFrame(rows)
-    order = made.sort_values(["truth", "sample"], kind="stable").index
-    return made.loc[order], np.concatenate(found)[order]
+    shown = pd.DataFrame(rows)
+    order = shown.sort_values(["truth", "sample"], kind="stable").index
+    return shown.loc[order], np.concatenate(found)[order]
 
 
 def drawn(table: pd.DataFrame) -> pd.DataFrame:
