@@ -20,6 +20,8 @@ GALLERY, MAPS = "gallery.csv", "gallery.npy"
 COLUMNS = ("sample", "array", "truth", "answer")
 TILE, CAPTION, ACROSS = 192, 18, 6
 QUALITY = 85
+# A single maximum can be ten times what is all around.
+HIGH = 0.995
 
 
 def write_gallery(folder: Path, table: pd.DataFrame, maps: np.ndarray) -> None:
@@ -34,11 +36,12 @@ def write_gallery(folder: Path, table: pd.DataFrame, maps: np.ndarray) -> None:
         arrays shows it; ``truth``; ``answer``, what the map speaks for.
     maps
         (n, rows, columns), what each pixel adds to that answer. Kept is what speaks for it, in
-        parts of the largest value of each map: two maps do not compare.
+        parts of the `HIGH` quantile of each map: two maps do not compare.
     """
     positive = np.maximum(maps, 0)
-    peaks = positive.max(axis=(1, 2), keepdims=True)
-    shares = np.divide(positive, peaks, out=np.zeros_like(positive), where=peaks > 0)
+    peaks = np.quantile(positive, HIGH, axis=(1, 2), keepdims=True)
+    peaks = np.where(peaks > 0, peaks, positive.max(axis=(1, 2), keepdims=True))
+    shares = np.divide(positive, peaks, out=np.zeros_like(positive), where=peaks > 0).clip(max=1)
     write_table(folder / GALLERY, table[list(COLUMNS)])
     np.save(folder / MAPS, np.rint(255 * shares).astype(np.uint8), allow_pickle=False)
 

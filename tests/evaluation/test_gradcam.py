@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from eyecli.evaluation.gradcam import gradcam
+from eyecli.evaluation.gradcam import gradcam, pooled_cam
 from eyecli.nets.heads import pooled
 from eyecli.training.backend import load_keras
 
@@ -120,6 +120,26 @@ def test_a_maximum_counts_where_it_is(two_scales: Any) -> None:
     rows, columns = np.nonzero(found)
     assert abs(rows.mean() - (2 * row + 0.5)) <= 1 and abs(columns.mean() - (2 * column + 0.5)) <= 1
     assert len(rows) <= 16, "no wider than the upsampling of one cell"
+
+
+def test_pooled_maps_show_what_is_unlike_the_usual(two_scales: Any) -> None:
+    """Of the usual picture nothing is left; of another, all that its score is higher."""
+    pixels = np.random.default_rng(4).normal(size=(2, SIDE, SIDE, 3)).astype(np.float32)
+    outputs = {name: np.asarray(value)[:, 0, 0] for name, value in two_scales(pixels).items()}
+    weights = np.array([(1.0, -1.0)] * 2)
+    found = pooled_cam(two_scales, ["fine", "coarse"], pixels, weights, outputs["embedding"][0])
+    lifted = (outputs["logits"] - outputs["logits"][0]) @ weights[0]
+    np.testing.assert_allclose(found.sum((1, 2)), lifted, atol=1e-4)
+    assert np.abs(found[1]).max() > 1e-3
+
+
+def test_pooled_maps_and_gradients_agree_where_nothing_is_usual(two_scales: Any) -> None:
+    pixels = np.random.default_rng(6).normal(size=(9, SIDE, SIDE, 3)).astype(np.float32)
+    weights = np.tile((0.5, -1.0), (9, 1))
+    nothing = np.zeros(2 * (4 + 6))
+    found = pooled_cam(two_scales, ["fine", "coarse"], pixels, weights, nothing)
+    by_gradient = gradcam(two_scales, ["fine", "coarse"], pixels, weights)
+    np.testing.assert_allclose(found, by_gradient, atol=1e-5)
 
 
 def test_places_count_by_finite_differences_of_the_logit() -> None:

@@ -7,8 +7,10 @@ from typing import Any, Literal
 
 import numpy as np
 
+from eyecli.metrics.agreement import confusion, quadratic_weighted_kappa
 from eyecli.metrics.calibration import fit_temperature
 from eyecli.metrics.operating import threshold_at
+from eyecli.metrics.roc import auc
 from eyecli.training.ordinal import thresholds_from_validation
 
 GRADES = 5
@@ -70,7 +72,8 @@ def settle(logits: np.ndarray, grades: np.ndarray, target: Target) -> dict[str, 
     dict
         For the facts of a fold: ``temperature``; ``cuts`` of the expected grade; ``sensitive`` and
         ``specific``, thresholds of the probability of the main question at a sensitivity and a
-        specificity of 0.9, None where they cannot be had.
+        specificity of 0.9, None where they cannot be had; ``held_out``, metric to its value on
+        these samples, for the model card.
     """
     yes = at_least(grades, target)
     temperature = fit_temperature(np.ravel(logits), yes.ravel())
@@ -78,12 +81,19 @@ def settle(logits: np.ndarray, grades: np.ndarray, target: Target) -> dict[str, 
     classes = above.shape[1] + 1
     truth = yes.sum(axis=1)
     asked = main_boundary(target)
-    return {
+    settled = {
         "temperature": temperature,
         "cuts": thresholds_from_validation(above.sum(axis=1), truth, classes).tolist(),
         "sensitive": _threshold(above[:, asked], yes[:, asked], sensitivity=WANTED),
         "specific": _threshold(above[:, asked], yes[:, asked], specificity=WANTED),
     }
+    called = np.searchsorted(np.array(settled["cuts"]), above.sum(axis=1))
+    kappa = float(quadratic_weighted_kappa(confusion(truth, called, classes)))
+    held_out = {"kappa_quadratic": kappa}
+    if settled["sensitive"] is not None:
+        held_out[f"auc_ge{boundaries(target)[asked]}"] = auc(above[:, asked], yes[:, asked])
+    known = {name: value for name, value in held_out.items() if np.isfinite(value)}
+    return {**settled, "held_out": known}
 
 
 def main_boundary(target: Target) -> int:

@@ -16,8 +16,9 @@ from eyecli.data.prepare import prepare
 from eyecli.data.prepared import open_prepared, read_table
 from eyecli.errors import DataError
 from eyecli.evaluation.gallery import draw_gallery
-from eyecli.evaluation.gradcam import gradcam
+from eyecli.evaluation.gradcam import pooled_cam
 from eyecli.evaluation.stage import GALLERY_TITLE, EvaluateSettings, evaluate
+from eyecli.nets.heads import Pooling
 from eyecli.sources.source import fetch_path
 from eyecli.synthesis.fundus import write_fundus
 from eyecli.tasks.base import all_layouts
@@ -142,22 +143,24 @@ def test_scores_are_of_the_boundaries_around_a_class() -> None:
     assert (question[1], own[1]) == (1, -1) and own[0] == "speaks for less than grade 2"
 
 
-def test_maps_of_all_scales_add_up_to_the_logit() -> None:
+@pytest.mark.parametrize("pooling", ["avg", "avgmax"])
+def test_maps_of_all_scales_add_up_to_the_score_above_the_usual(pooling: Pooling) -> None:
     keras = load_keras()
     from eyecli.tasks.dr.model import build, maps
 
     keras.utils.set_random_seed(0)
-    network = build("efficientnet-lite0", SIZE, 4)
-    bias = np.array([0.5, -1, 2, 0], np.float32)
-    network.get_layer("logits").set_weights([network.get_layer("logits").get_weights()[0], bias])
-    pixels = np.random.default_rng(0).uniform(-1, 1, (2, SIZE, SIZE, 3)).astype(np.float32)
-    logits = np.asarray(network(pixels)["logits"]).reshape(2, 4)
-    score = np.array([[0, 1, 0, 0], [0, 0, 1, -1.0]])
-    found = gradcam(network, maps("efficientnet-lite0"), pixels, score)
-    wanted = ((logits - bias) * score).sum(axis=1)
-    np.testing.assert_allclose(found.sum((1, 2)), wanted, rtol=1e-3, atol=1e-3 * abs(logits).max())
-    part = gradcam(network, maps("efficientnet-lite0")[-1:], pixels, score)
-    assert np.abs(part.sum((1, 2)) - wanted).min() > 1e-3 * abs(wanted).max()
+    network, layers = build("efficientnet-lite0", SIZE, 4, pooling), maps("efficientnet-lite0")
+    pixels = np.random.default_rng(0).uniform(-1, 1, (3, SIZE, SIZE, 3)).astype(np.float32)
+    outputs = {key: np.asarray(value).reshape(3, -1) for key, value in network(pixels).items()}
+    score = np.array([[0, 1, 0, 0], [0, 0, 1, -1.0], [-1, 0, 0, 0]])
+    usual = outputs["embedding"][:2].mean(axis=0)
+    found = pooled_cam(network, layers, pixels, score, usual).sum(axis=(1, 2))
+    above = ((outputs["logits"] - outputs["logits"][:2].mean(axis=0)) * score).sum(axis=1)
+    scale = np.abs(above).max()
+    np.testing.assert_allclose(found, above, atol=1e-3 * scale)
+    with pytest.raises((AssertionError, ValueError)):
+        part = pooled_cam(network, layers[:-1], pixels, score, usual).sum(axis=(1, 2))
+        np.testing.assert_allclose(part, above, atol=1e-3 * scale)
 
 
 def test_resolutions_double_from_the_side() -> None:
