@@ -18,9 +18,9 @@ def gradcam(
 
     Grad-CAM (Selvaraju et al. 2017) averages the gradient over the map first. Here each place
     keeps its own (HiResCAM; Draelos and Carin 2020): under a mean both are the same, and the same
-    as a class activation map (Zhou et al. 2016); under a maximum only the place that gave it counts,
-    which an average would smear over the picture. The gradient is that of logits: that of a
-    probability would vanish where it saturates.
+    as a class activation map (Zhou et al. 2016); under a maximum only the place that gave it
+    counts, which an average would smear over the picture. The gradient is that of logits: that of
+    a probability would vanish where it saturates.
 
     Where nothing but pooling and linear layers lie behind the maps, a map adds up to the score
     less its bias: it explains all of the score. What of a map reaches the score through another one

@@ -48,8 +48,9 @@ def outline(pixels: np.ndarray) -> np.ndarray:
     """How far the bright part of (side, side, 3) pixels reaches: (48,), in half sides.
 
     The nearest and the farthest end of the rays in each of 24 sectors, in steps of a twentieth.
-    They tell how a photograph was turned, by the flat sides of a circle that the sensor cut off, its
-    notch or marker, and the black corners of a turned square; not what is on the retina.
+    They tell how a photograph was turned, by the flat sides of a circle that the sensor cut off,
+    its notch or marker, and the black corners of a turned square; not what is on the retina. Of an
+    outline without a notch, a half turn is not told.
     """
     rows, columns, reach = _rays(len(pixels))
     light = np.pad(pixels, ((1, 1), (1, 1), (0, 0)))[rows, columns].max(axis=2)

@@ -131,7 +131,7 @@ def write_model_card(
     partitions: Sequence[int],
     weights: str = "",
 ) -> None:
-    """Write ``card.md`` and ``card.html`` beside the folds of a model that is about to be published.
+    """Write ``card.md`` and ``card.html`` beside the folds of a model, before it is published.
 
     Parameters
     ----------

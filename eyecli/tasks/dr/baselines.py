@@ -59,7 +59,7 @@ def camera(prepared: Prepared) -> np.ndarray:
     return np.column_stack([facts, facts[:, 2] / (facts[:, 0] * facts[:, 1])])
 
 
-# Rotation alone told the label of EyeNet's set to 82.6 %: only diseased photographs had been turned.
+# Rotation alone tells the label of EyeNet's set to 82.6 %: only what is diseased was turned.
 FEATURES: dict[str, Callable[[Prepared], np.ndarray]] = {
     "brightness": lambda prepared: each(prepared, brightness),
     "camera": camera,
