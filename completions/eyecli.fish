@@ -412,6 +412,8 @@ complete -c eyecli -n '__eyecli_at eyecli evaluate' -l on -r -F -a '(__eyecli_re
 complete -c eyecli -n '__eyecli_at eyecli evaluate' -l fold -x -d 'Fold of a cross-validated model.'
 complete -c eyecli -n '__eyecli_at eyecli evaluate' -l other-people -x -d 'With --on: the REASON why equal subject ids are not the same people.'
 complete -c eyecli -n '__eyecli_at eyecli evaluate' -l calibration-points -x -d 'Gaze: points of each test subject used to calibrate; the others test it. 0 for none.'
+complete -c eyecli -n '__eyecli_at eyecli evaluate' -l gallery -d 'Of photographs: show some of each true class, and where in them the model found what speaks for its answer. Without it no picture of anybody is in the report.'
+complete -c eyecli -n '__eyecli_at eyecli evaluate' -l no-gallery -d 'Of photographs: show some of each true class, and where in them the model found what speaks for its answer. Without it no picture of anybody is in the report.'
 complete -c eyecli -n '__eyecli_at eyecli evaluate' -l force -d 'Do it again even if it is there.'
 complete -c eyecli -n '__eyecli_at eyecli evaluate' -l dry-run -d 'Say what would be done; write nothing.'
 complete -c eyecli -n '__eyecli_at eyecli evaluate' -l workspace -r -F -d 'Folder of the artifacts.'

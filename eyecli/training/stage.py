@@ -22,6 +22,7 @@ from eyecli.training.folds import (
     missing_folds,
     model_work,
 )
+from eyecli.training.gallery import explain_some
 from eyecli.training.interrupt import interruptible
 from eyecli.training.model import load_fold, read_facts, read_model
 from eyecli.training.settings import TrainSettings
@@ -229,10 +230,12 @@ def predictions(
             table, kept = _predict_fold(tools, data, plan, model, partition)
             tables.append(table)
             arrays.append(kept)
-        write_table(folder / PREDICTIONS, pd.concat(tables, ignore_index=True))
-        for name in arrays[0]:
-            stacked = np.concatenate([kept[name] for kept in arrays])
-            np.save(folder / f"{name}.npy", stacked, allow_pickle=False)
+        joined = pd.concat(tables, ignore_index=True)
+        write_table(folder / PREDICTIONS, joined)
+        stacked = {name: np.concatenate([kept[name] for kept in arrays]) for name in arrays[0]}
+        for name, values in stacked.items():
+            np.save(folder / f"{name}.npy", values, allow_pickle=False)
+        explain_some(folder, tools, data, joined, stacked["embedding"], model)
         return Built(summary={"rows": sum(len(table) for table in tables)})
 
     return run_stage(root, work, build, force=force)

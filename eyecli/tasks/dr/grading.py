@@ -7,9 +7,11 @@ from typing import Any, Literal
 
 import numpy as np
 
+from eyecli.metrics.agreement import confusion, quadratic_weighted_kappa
 from eyecli.metrics.calibration import fit_temperature, softmax
 from eyecli.metrics.operating import threshold_at
 from eyecli.metrics.ordinal_logistic import fit_levels
+from eyecli.metrics.roc import auc
 from eyecli.training.ordinal import corn_probabilities, thresholds_from_validation
 
 GRADES = 5
@@ -92,7 +94,8 @@ def settle(
         For the facts of a fold: ``temperature`` and ``levels``, see `exceedance`; ``cuts`` of the
         expected grade; ``sensitive`` and ``specific``, thresholds of the probability of the main
         question at a sensitivity and a specificity of 0.9, None where they cannot be had;
-        ``confidence``, the percentiles 0 to 100 of the probability of the likeliest class.
+        ``confidence``, the percentiles 0 to 100 of the probability of the likeliest class; ``held_out``,
+        metric to its value on these samples, for the model card.
     """
     yes = at_least(grades, target)
     temperature, levels = _calibrate(np.asarray(logits), yes, loss)
@@ -100,7 +103,7 @@ def settle(
     classes = above.shape[1] + 1
     truth = yes.sum(axis=1)
     asked = main_boundary(target)
-    return {
+    settled = {
         "temperature": temperature,
         "levels": levels,
         "cuts": thresholds_from_validation(above.sum(axis=1), truth, classes).tolist(),
@@ -108,6 +111,13 @@ def settle(
         "specific": _threshold(above[:, asked], yes[:, asked], specificity=WANTED),
         "confidence": np.percentile(probabilities(above).max(axis=1), PERCENTILES).tolist(),
     }
+    called = np.searchsorted(np.array(settled["cuts"]), above.sum(axis=1))
+    kappa = float(quadratic_weighted_kappa(confusion(truth, called, classes)))
+    held_out = {"kappa_quadratic": kappa}
+    if settled["sensitive"] is not None:
+        held_out[f"auc_ge{boundaries(target)[asked]}"] = auc(above[:, asked], yes[:, asked])
+    known = {name: value for name, value in held_out.items() if np.isfinite(value)}
+    return {**settled, "held_out": known}
 
 
 def _calibrate(logits: np.ndarray, yes: np.ndarray, loss: Loss) -> tuple[float, list[float]]:

@@ -14,6 +14,7 @@ from eyecli.nets.backbones import backbone
 from eyecli.tasks.dr import objectives
 from eyecli.tasks.dr.about import ABOUT
 from eyecli.tasks.dr.augmentation import change, view
+from eyecli.tasks.dr.explanation import explain
 from eyecli.tasks.dr.fusion import fit_fusion, graded
 from eyecli.tasks.dr.grading import at_least, boundaries, settle
 from eyecli.tasks.dr.model import blocks, build, coarser, warm_start
@@ -25,7 +26,9 @@ from eyecli.training.ordinal import FINAL_WEIGHTS, class_weights, resampling_wei
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ABOUT", "MAY_DIFFER", "augment", "finish", "learner", "names", "scale", "tabulate"]
+__all__ = [
+    "ABOUT", "MAY_DIFFER", "augment", "explain", "finish", "learner", "names", "scale", "tabulate",
+]  # fmt: skip
 
 # What the data of an external validation need not share with those of the training.
 MAY_DIFFER: tuple[str, ...] = ()

@@ -102,7 +102,7 @@ def findings(
     )  # fmt: skip
     parts = {
         f"By {column}": _by(column, groups, table, predictions["model"], data)
-        for column, groups in _subgroups(table).items()
+        for column, groups in _subgroups(table, data.setup["size"]).items()
     }
     against = compared.against["model"]
     alone = [other for other in against if other.against == ONE_EYE]
@@ -115,17 +115,37 @@ def findings(
     )  # fmt: skip
 
 
-def _subgroups(table: pd.DataFrame) -> dict[str, np.ndarray]:
-    """Name to the group of every row, for what tells of camera, eye and quality."""
+def _subgroups(table: pd.DataFrame, side: int) -> dict[str, np.ndarray]:
+    """Name to the group of every row, for what tells of camera, eye, quality and resolution."""
     quality = np.where(table["quality"].to_numpy(float) < MEDIOCRE, "below", "from")
     sizes = [f"{w}x{h}" for w, h in zip(table["width"], table["height"], strict=True)]
     found = {
         "camera": np.array(sizes),
         "quality": np.char.add(quality.astype(str), f" {MEDIOCRE:g}"),
+        "resolution": resolution(2 * table["fundus_radius"].to_numpy(float), side),
     }
     if table["laterality"].astype(bool).any():
         found["laterality"] = table["laterality"].to_numpy(str)
     return found
+
+
+def resolution(diameter: np.ndarray, side: int) -> np.ndarray:
+    """Group photographs by the diameter of the fundus in pixels of the original.
+
+    Parameters
+    ----------
+    diameter
+        (n,).
+    side
+        Of the stored square, in pixels: fewer were scaled up. Limits are it, its double and so on.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        ``below 512 px``, ``from 512 px``, ``from 1024 px``...
+    """
+    doubled = np.floor(np.log2(diameter / side)).astype(int)
+    return np.array([f"from {side * 2**k} px" if k >= 0 else f"below {side} px" for k in doubled])
 
 
 def _by(
