@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -17,11 +20,11 @@ SIDE = 71
 
 
 @pytest.fixture(autouse=True)
-def _keras():
+def _keras() -> None:
     load_keras().utils.set_random_seed(4)
 
 
-def _statistics(network) -> None:
+def _statistics(network: Any) -> None:
     """Give normalisations statistics as training leaves them."""
     rng = np.random.default_rng(0)
     for layer in network.layers:
@@ -33,12 +36,12 @@ def _statistics(network) -> None:
             ])  # fmt: skip
 
 
-def _outputs(network, pixels: np.ndarray) -> np.ndarray:
+def _outputs(network: Any, pixels: np.ndarray) -> np.ndarray:
     return np.asarray(network(pixels.astype(np.float32) * SCALE + OFFSET, training=False))
 
 
 @pytest.mark.parametrize("name", ["efficientnet-lite0", "mobilenetv2", "resnet50", "xception"])
-def test_computes_nearly_the_same(name):
+def test_computes_nearly_the_same(name: str) -> None:
     network = backbones.features(name, SIDE)
     _statistics(network)
     pixels = np.random.default_rng(1).integers(0, 256, (2, SIDE, SIDE, 3))
@@ -53,7 +56,7 @@ def test_computes_nearly_the_same(name):
         np.testing.assert_allclose(one, two, atol=1e-6)
 
 
-def test_core_ml_has_exactly_these_weights(tmp_path):
+def test_core_ml_has_exactly_these_weights(tmp_path: Path) -> None:
     network = backbones.features("efficientnet-lite0", 64)
     _statistics(network)
     pixels = np.random.default_rng(1).integers(0, 256, (2, 64, 64, 3))
@@ -72,7 +75,7 @@ def test_core_ml_has_exactly_these_weights(tmp_path):
     assert difference("after") < 1e-4
 
 
-def test_what_float16_cannot_hold_stays():
+def test_what_float16_cannot_hold_stays() -> None:
     keras = load_keras()
     pixels = keras.Input((8, 8, 3))
     x = keras.layers.Conv2D(4, 3, name="conv")(pixels)
@@ -86,7 +89,7 @@ def test_what_float16_cannot_hold_stays():
         np.testing.assert_array_equal(one, two)
 
 
-def test_a_normalisation_of_its_own_and_an_activation_between_stay():
+def test_a_normalisation_of_its_own_and_an_activation_between_stay() -> None:
     keras = load_keras()
     pixels = keras.Input((8, 8, 3))
     x = keras.layers.BatchNormalization(name="first")(pixels)

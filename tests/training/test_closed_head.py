@@ -25,7 +25,7 @@ def _drawn(
 
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 10**6), st.integers(12, 30), st.sampled_from([3, 8, 60]), st.integers(1, 3))
-def test_held_out_is_what_fits_without_the_group_say(seed, n, p, views):
+def test_held_out_is_what_fits_without_the_group_say(seed: int, n: int, p: int, views: int) -> None:
     seen, yes, groups = _drawn(seed, n, p, views)
     if len(np.unique(groups)) == 1 or not (yes.sum(axis=0) > 0).all() or yes.all(axis=0).any():
         return
@@ -49,7 +49,7 @@ def test_held_out_is_what_fits_without_the_group_say(seed, n, p, views):
         )
 
 
-def test_learns_on_few_samples_of_many_features_and_on_many_of_few():
+def test_learns_on_few_samples_of_many_features_and_on_many_of_few() -> None:
     for n, p in ((60, 400), (600, 20)):
         seen, yes, groups = _drawn(3, n, p, 2)
         fitted = fit_closed(seen, yes, groups)
@@ -60,7 +60,7 @@ def test_learns_on_few_samples_of_many_features_and_on_many_of_few():
             assert auc(fitted.held_out[:, column], yes[:, column]) > 0.9
 
 
-def test_held_out_of_noise_is_no_better_than_chance():
+def test_held_out_of_noise_is_no_better_than_chance() -> None:
     rng = np.random.default_rng(0)
     x, yes = rng.normal(size=(200, 500)), rng.random((200, 1)) < 0.4
     fitted = fit_closed([x, x], yes, np.arange(200).astype(str))
@@ -69,7 +69,7 @@ def test_held_out_of_noise_is_no_better_than_chance():
     assert np.ptp(fitted.held_out) < 3
 
 
-def test_logits_are_calibrated_on_what_was_held_out():
+def test_logits_are_calibrated_on_what_was_held_out() -> None:
     seen, yes, groups = _drawn(11, 400, 50, 1)
     held_out = fit_closed(seen, yes, groups).held_out
     chance = 1 / (1 + np.exp(-held_out))
@@ -80,7 +80,7 @@ def test_logits_are_calibrated_on_what_was_held_out():
 
 
 @pytest.mark.parametrize("answer", [False, True])
-def test_a_question_with_one_answer_gets_a_finite_logit(answer):
+def test_a_question_with_one_answer_gets_a_finite_logit(answer: bool) -> None:
     seen, yes, groups = _drawn(5, 40, 10, 1)
     yes[:, 0] = answer
     fitted = fit_closed(seen, yes, groups)
@@ -88,14 +88,14 @@ def test_a_question_with_one_answer_gets_a_finite_logit(answer):
     assert ((fitted.held_out[:, 0] > 2) == answer).all()
 
 
-def test_one_group_only_counts_its_samples_as_groups():
+def test_one_group_only_counts_its_samples_as_groups() -> None:
     seen, yes, _ = _drawn(8, 50, 20, 2)
     alone = fit_closed(seen, yes, np.full(50, "p1"))
     each = fit_closed(seen, yes, np.arange(50).astype(str))
     np.testing.assert_allclose(alone.held_out, each.held_out)
 
 
-def test_a_feature_that_hardly_varies_gets_no_weight_of_its_own():
+def test_a_feature_that_hardly_varies_gets_no_weight_of_its_own() -> None:
     seen, yes, groups = _drawn(2, 80, 10, 1)
     # 6.0 but for rounding, as the maximum of a rectified map that saturates.
     tiny = 6 + 1e-4 * (yes[:, :1] + np.random.default_rng(1).normal(size=(80, 1)))
@@ -103,7 +103,7 @@ def test_a_feature_that_hardly_varies_gets_no_weight_of_its_own():
     assert np.abs(fitted.weight[-1] * 1e-3).max() < 1e-3 * np.abs(fitted.weight[:-1]).max()
 
 
-def test_blocks_weigh_the_same():
+def test_blocks_weigh_the_same() -> None:
     rng = np.random.default_rng(0)
     yes = rng.random((120, 1)) < 0.5
     few = yes + rng.normal(size=(120, 2))

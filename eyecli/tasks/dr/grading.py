@@ -94,8 +94,8 @@ def settle(
         For the facts of a fold: ``temperature`` and ``levels``, see `exceedance`; ``cuts`` of the
         expected grade; ``sensitive`` and ``specific``, thresholds of the probability of the main
         question at a sensitivity and a specificity of 0.9, None where they cannot be had;
-        ``confidence``, the percentiles 0 to 100 of the probability of the likeliest class; ``held_out``,
-        metric to its value on these samples, for the model card.
+        ``confidence``, the percentiles 0 to 100 of the probability of the likeliest class;
+        ``held_out``, metric to its value on these samples, for the model card.
     """
     yes = at_least(grades, target)
     temperature, levels = _calibrate(np.asarray(logits), yes, loss)
