@@ -40,7 +40,7 @@ class Beat:
     waited: float = 0.0
 
 
-def track(items: Sequence[Item], label: str) -> Iterator[Item]:
+def track(items: Sequence[Item], label: str, *, bar: bool = True) -> Iterator[Item]:
     """Yield the items and say on stderr how far along they are.
 
     Parameters
@@ -49,12 +49,14 @@ def track(items: Sequence[Item], label: str) -> Iterator[Item]:
         What to go through.
     label
         What is being done, in one word.
+    bar
+        Whether a terminal gets a bar: not where results are printed to it meanwhile.
     """
-    if sys.stderr.isatty() and log.isEnabledFor(logging.INFO):
+    if bar and sys.stderr.isatty() and log.isEnabledFor(logging.INFO):
         from rich.console import Console
-        from rich.progress import track as bar
+        from rich.progress import track as show
 
-        yield from bar(items, label, console=Console(stderr=True), transient=True)
+        yield from show(items, label, console=Console(stderr=True), transient=True)
         return
     last = started = time.monotonic()
     for done, item in enumerate(items):

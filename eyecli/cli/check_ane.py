@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import sys
@@ -15,7 +14,8 @@ import typer
 
 from eyecli.cli.contract import Result, Shell, command, published
 from eyecli.cli.options import Reference
-from eyecli.errors import EyecliError, UsageError
+from eyecli.cli.places import require_place
+from eyecli.errors import EyecliError
 from eyecli.workspace.references import resolve
 from eyecli.workspace.store import Artifact
 
@@ -90,7 +90,7 @@ def check_ane(
         package = source.path / PACKAGES[source.manifest.kind]
         task, name = source.manifest.task, source.manifest.name
     if sarif:
-        _require_place(sarif, (package, shell.workspace))
+        require_place("--sarif", sarif, (package, shell.workspace))
     # To ask this Mac takes a compilation, which a dry run spares.
     found = measurement(package, measured) if measured or not shell.dry_run else None
     if found and not wanted and not (wanted := of_device(found.device)):
@@ -144,22 +144,6 @@ def _name_of(package: Path) -> str:
     plain = unicodedata.normalize("NFKD", package.stem).encode("ascii", "ignore").decode()
     name = re.sub(r"[^A-Za-z0-9_.-]+", "-", plain).strip("-_.")[:56]
     return f"package-{name}" if not name or re.fullmatch(r"v\d+", name) else name
-
-
-def _require_place(sarif: Path, kept: tuple[Path, ...]) -> None:
-    """Refuse a place for the findings that is no file, or would cost what is checked or kept."""
-    target = sarif.resolve()
-    if sarif.is_dir() or not target.parent.is_dir():
-        raise UsageError(f"--sarif: {sarif} is no place for a file", "name a file in a folder")
-    if target.exists() and not target.is_file():
-        raise UsageError(f"--sarif: {sarif} is no regular file", "name a file in a folder")
-    for folder in kept:
-        if target.is_relative_to(folder.resolve()):
-            raise UsageError(
-                f"--sarif: {sarif} lies in {folder}, which is not written to", "name another place"
-            )
-    if not os.access(target if target.exists() else target.parent, os.W_OK):
-        raise UsageError(f"--sarif: {sarif} cannot be written", "name another place")
 
 
 def _uri(package: Path) -> str:

@@ -11,7 +11,7 @@ import typer
 from eyecli.cli.contract import Result, Shell, command, group, published
 from eyecli.cli.options import Reference
 from eyecli.data.plan import SplitSettings
-from eyecli.data.prepared import open_prepared
+from eyecli.data.prepared import open_prepared, read_split
 from eyecli.data.split import parse_scheme
 from eyecli.data.split_stage import require_fit, split_prepared
 from eyecli.errors import EyecliError
@@ -68,7 +68,7 @@ def _register(task: Task) -> None:
         chosen, scheme = _choose_split(root, data, split)
         wanted = grid(settings, seeds, sweep or [], shell.typed)
         for one in wanted:
-            task.check_train(one.settings, open_prepared(data).setup)
+            task.check_train(one.settings, open_prepared(data), read_split(chosen))
             if one.settings.fold != -1 and not scheme:
                 require_fold(chosen, one.settings.fold)
         # All of them before the first training: a cluster's node cannot fetch what is missing.

@@ -23,6 +23,7 @@ COMMANDS = {
     "export": ("eyecli.cli.export", "A model to a verified Core ML package.", "Stages"),
     "check-ane": ("eyecli.cli.check_ane", "Neural Engine verdict for every op.", "Stages"),
     "evaluate": ("eyecli.cli.evaluate", "Metrics, intervals, baselines, report.", "Stages"),
+    "predict": ("eyecli.cli.predict", "Apply a model to new files.", "Stages"),
     "compare": ("eyecli.cli.compare", "Several models on the same test rows.", "Stages"),
     "push": ("eyecli.cli.push", "Copy artifacts to remote storage.", "Look after"),
     "workspace": (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from tokenize import TokenError
+from typing import BinaryIO
 
 import msgspec
 import numpy as np
@@ -52,7 +53,7 @@ class ArrayWriter:
         self._per_shard = {
             name: max(1, shard_bytes // max(1, _row_bytes(spec))) for name, spec in specs.items()
         }
-        self._open: dict[str, list[np.ndarray]] = {name: [] for name in specs}
+        self._open: dict[str, BinaryIO] = {}
         folder.mkdir(parents=True, exist_ok=True)
 
     def append(self, row: dict[str, np.ndarray]) -> None:
@@ -67,25 +68,38 @@ class ArrayWriter:
             value = row[name]
             if value.shape != tuple(spec.shape) or value.dtype != np.dtype(spec.dtype):
                 raise ValueError(f"array {name}: {value.shape} {value.dtype} is not {spec}")
-            self._open[name].append(value)
-            if len(self._open[name]) == self._per_shard[name]:
-                self._flush(name, self.rows // self._per_shard[name])
+            shard, place = divmod(self.rows, self._per_shard[name])
+            if place == 0:
+                self._finish(name, self._per_shard[name])
+                self._open[name] = (self.folder / shard_name(name, shard)).open("wb")
+                # Written again with the number of rows, which makes it no longer.
+                _write_header(self._open[name], spec, 0)
+            self._open[name].write(np.ascontiguousarray(value).data)
         self.rows += 1
 
-    def _flush(self, name: str, shard: int) -> None:
-        path = self.folder / shard_name(name, shard)
-        np.save(path, np.stack(self._open[name]), allow_pickle=False)
-        self._open[name] = []
+    def _finish(self, name: str, rows: int) -> None:
+        if name in self._open:
+            with self._open.pop(name) as stream:
+                stream.seek(0)
+                _write_header(stream, self.specs[name], rows)
 
     def close(self) -> None:
         """Write what is left and the index of the arrays."""
         layouts = {}
         for name, spec in self.specs.items():
-            if self._open[name]:
-                self._flush(name, self.rows // self._per_shard[name])
+            self._finish(name, (self.rows - 1) % self._per_shard[name] + 1)
             layouts[name] = _Layout(self.rows, self._per_shard[name], spec)
         encoded = msgspec.json.encode(layouts, order="deterministic")
         (self.folder / INDEX).write_bytes(encoded + b"\n")
+
+
+def _write_header(stream: BinaryIO, spec: ArraySpec, rows: int) -> None:
+    header = {
+        "descr": np.lib.format.dtype_to_descr(np.dtype(spec.dtype)),
+        "fortran_order": False,
+        "shape": (rows, *spec.shape),
+    }
+    np.lib.format.write_array_header_1_0(stream, header)
 
 
 def _row_bytes(spec: ArraySpec) -> int:

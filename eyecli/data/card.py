@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eyecli.data.arrays import Arrays
-from eyecli.data.prepared import ARRAYS, CONTACT_SHEET, INDEX, read_sessions, read_table
+from eyecli.data.prepared import (
+    ARRAYS,
+    CONTACT_SHEET,
+    DOUBTFUL,
+    INDEX,
+    read_sessions,
+    read_table,
+)
 from eyecli.plots import COLOURS, new_figure, to_svg
 from eyecli.workspace.store import Artifact
 
@@ -33,6 +40,7 @@ def write_dataset_card(
     targets: Sequence[str] = (),
     identifying: Sequence[str] = (),
     dropped: Mapping[str, int] | None = None,
+    doubtful: Mapping[str, int] | None = None,
 ) -> None:
     """Write ``card.md``, a plot of the targets and grids of samples beside a prepared index.
 
@@ -53,6 +61,8 @@ def write_dataset_card(
         rendered.
     dropped
         Reason to number of samples that were left out.
+    doubtful
+        Reason to number of samples that were kept, though something about them does not fit.
     """
     table = read_table(folder / INDEX)
     arrays = Arrays(folder / ARRAYS)
@@ -67,6 +77,9 @@ def write_dataset_card(
     lines += [f"- {n}: {reason}" for reason, n in sorted((dropped or {}).items())] or [
         "None. What cannot be read stops the preparation, it is not left out."
     ]
+    if doubtful:
+        lines += ["", "## Kept, but doubtful", ""]
+        lines += [f"- {n}: {reason}; see `{DOUBTFUL}`" for reason, n in sorted(doubtful.items())]
     lines += ["", "## Arrays", "", "| array | shape of a row | type | rows |", "|---|---|---|---|"]
     for name in arrays.names:
         spec = arrays.spec(name)

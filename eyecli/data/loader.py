@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -91,11 +91,22 @@ class Loader:
         assert self.augment is not None
         # A row that is drawn twice in an epoch is changed in two ways.
         places = [[] if self.chances is None else [first + i] for i in range(len(rows))]
-        samples = [
+        samples = (
             self.augment(
                 {name: values[i] for name, values in stored.items()},
                 np.random.default_rng([self.seed, epoch, int(row), *places[i]]),
             )
             for i, row in enumerate(rows)
-        ]
-        return {name: np.stack([sample[name] for sample in samples]) for name in samples[0]}
+        )
+        return _stacked(samples, len(rows))
+
+
+def _stacked(samples: Iterable[Row], number: int) -> Row:
+    """Stack samples as they come: held one by one first, they cost more than to be made."""
+    stacks: Row = {}
+    for place, sample in enumerate(samples):
+        for name, values in sample.items():
+            if name not in stacks:
+                stacks[name] = np.empty((number, *values.shape), values.dtype)
+            stacks[name][place] = values
+    return stacks

@@ -1,4 +1,4 @@
-"""Work done ahead of its use, in a thread."""
+"""Work done ahead of its use, in threads."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ Item = TypeVar("Item")
 AHEAD = 2
 
 
-def prefetch(jobs: Iterable[Callable[[], Item]], ahead: int = AHEAD) -> Generator[Item, None, None]:
+def prefetch(
+    jobs: Iterable[Callable[[], Item]], ahead: int = AHEAD, threads: int = 1
+) -> Generator[Item, None, None]:
     """Yield the results of jobs in their order, a few of them made before they are asked for.
 
     An exception of a job is raised where its result would have come. Close the generator
-    (`contextlib.closing`) to leave early: it returns when its thread has ended.
+    (`contextlib.closing`) to leave early: it returns when its threads have ended.
 
     Parameters
     ----------
@@ -25,8 +27,10 @@ def prefetch(jobs: Iterable[Callable[[], Item]], ahead: int = AHEAD) -> Generato
         What to do, each independent of the thread that does it.
     ahead
         Results that may wait; more cost memory.
+    threads
+        How many jobs are done at once, at most.
     """
-    pool = ThreadPoolExecutor(1, "prefetch")
+    pool = ThreadPoolExecutor(threads, "prefetch")
     left = iter(jobs)
     try:
         waiting = deque(pool.submit(job) for job in islice(left, ahead))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Hashable, Sequence
+from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +15,7 @@ import numpy as np
 
 from eyecli.data.arrays import Arrays, ArrayWriter
 from eyecli.data.audit import PARENT
-from eyecli.data.card import write_dataset_card
+from eyecli.data.card import CLASSES, write_dataset_card
 from eyecli.data.comparable import not_judged, thumbnail_specs, thumbnails
 from eyecli.data.contact_sheet import write_contact_sheet
 from eyecli.data.extend import Earlier
@@ -23,6 +24,7 @@ from eyecli.data.plan import SplitSettings, like_earlier, plan_split, refuse_pro
 from eyecli.data.prepared import (
     ARRAYS,
     CONTACT_SHEET,
+    DOUBTFUL,
     INDEX,
     LEFT_OUT,
     SESSIONS,
@@ -128,6 +130,7 @@ def prepare(
         write_dataset_card(
             folder, task, list(artifacts.values()),
             targets=found.targets, identifying=found.identifying, dropped=found.dropped,
+            doubtful=_kinds(found.doubtful),
         )  # fmt: skip
         return Built(summary={"samples": len(found.table), "subjects": _count(found)})
 
@@ -159,10 +162,11 @@ def check_source(
     split = like_earlier(split, earlier)
     sources = _open(root, in_order([artifact, *more]), split, table)
     found = _find(sources, read_raw, settings, split, unite or UniteSettings())
-    problems = list(found.problems)
+    listed, problems = found.problems, []
     if note := not_judged(found.specs):
         log.warning(note)
-    if not problems:
+    # What a table lacks hides nothing of its other rows.
+    if not listed or (found.extract and found.table and len(sources) == 1):
         wanted = thumbnail_specs(found.specs)
         with TemporaryDirectory() as folder, TemporaryDirectory() as scratch:
             found = _extracted(found, Path(scratch))
@@ -175,14 +179,15 @@ def check_source(
                     problems.append(error.message)
             writer.close()
             # Rows are those of the table only if none is missing.
-            whole = not problems
+            whole = not listed and not problems
             pairs = (
                 find_lookalikes(Arrays(Path(folder)), found.column("subject"), _distinct(found))
                 if whole
                 else []
             )
         try:
-            _plan(found, split, earlier, pairs)
+            if not listed:
+                _plan(found, split, earlier, pairs)
         except EyecliError as error:
             problems.append(error.message)
     row_bytes = sum(
@@ -192,12 +197,15 @@ def check_source(
     files = sum(len(source.digests) for source in sources.values())
     lines = [
         f"layout {layouts}: {len(found.table)} samples, {_count(found)} subjects, "
-        f"{files} files; arrays {', '.join(found.specs)} of "
+        f"{files} files; {_class_counts(found)}arrays {', '.join(found.specs)} of "
         f"{row_bytes * len(found.table) / 1e6:.1f} MB"
-        + "".join(f"; {n} left out: {reason}" for reason, n in sorted(found.dropped.items())),
-        f"{len(problems)} problems",
+        + "".join(f"; {n} left out: {reason}" for reason, n in sorted(found.dropped.items()))
+        + "".join(f"; {n} doubtful: {reason}" for reason, n in _kinds(found.doubtful).items()),
+        f"{len(listed) + len(problems)} problems",
     ]
-    return lines + problems[:SHOWN]
+    # Of neither kind is all shown where that hides the other.
+    first = listed[: max(SHOWN // 2, SHOWN - len(problems))]
+    return lines + (first + problems)[:SHOWN]
 
 
 def result_params(settings: Any) -> dict[str, Any]:
@@ -290,9 +298,10 @@ def _write(folder: Path, found: Found) -> None:
     write_table(folder / INDEX, table)
     if found.sessions:
         write_table(folder / SESSIONS, pd.DataFrame([dict(row) for row in found.sessions]))
-    if found.left_out:
-        columns = ["file", "place", "reason"]
-        write_table(folder / LEFT_OUT, pd.DataFrame(found.left_out, columns=columns))
+    for name, entries in ((LEFT_OUT, found.left_out), (DOUBTFUL, found.doubtful)):
+        if entries:
+            columns = ["file", "place", "reason"]
+            write_table(folder / name, pd.DataFrame(entries, columns=columns))
     if found.exhibits or found.sessions:
         write_contact_sheet(folder / CONTACT_SHEET, found, Arrays(folder / ARRAYS))
     (folder / SETUP).write_bytes(msgspec.json.encode(found.setup, order="deterministic") + b"\n")
@@ -300,3 +309,21 @@ def _write(folder: Path, found: Found) -> None:
 
 def _count(found: Found) -> int:
     return len(set(found.column("subject")) - {""})
+
+
+def _class_counts(found: Found) -> str:
+    """How many samples, and of how many subjects, are of each class; nothing without classes."""
+    said = ""
+    for column in (name for name in CLASSES if found.table and name in found.table[0]):
+        owners: dict[Any, list[str]] = {}
+        for row in found.table:
+            owners.setdefault(row[column], []).append(str(row["subject"]))
+        for value, subjects in sorted(owners.items()):
+            of = f" of {len(set(subjects))} subjects" if all(subjects) else ""
+            said += f"{column} {value}: {len(subjects)} samples{of}; "
+    return said
+
+
+def _kinds(entries: Sequence[tuple[str, str, str]]) -> Mapping[str, int]:
+    """Reason, without its details, to number."""
+    return Counter(reason.partition(": ")[0] for _, _, reason in entries)

@@ -27,6 +27,8 @@ SESSIONS = "sessions.csv"
 OPTIONAL = ("distance_cm", "rate_hz", "lag_ms")
 # What could have been a sample but was left out: file, place, reason.
 LEFT_OUT = "dropped.csv"
+# The same of samples that were kept, though something about them does not fit.
+DOUBTFUL = "doubtful.csv"
 # It shows people: unlike the card it is not to be passed on.
 CONTACT_SHEET = "contact-sheet.jpg"
 ARRAYS = "arrays"

@@ -55,6 +55,8 @@ class Raw:
         Caption and picture of some of what was left out, for the contact sheet.
     left_out
         File, place in it and reason of what was left out though it could have been a sample.
+    doubtful
+        The same of samples that are kept, though something about them does not fit.
     extract
         Where only slow work on the pixels tells which samples there are (faces in video): makes
         the final samples of what is listed here, keeping arrays in the folder it is given.
@@ -79,6 +81,7 @@ class Raw:
     sessions: Sequence[Mapping[str, Any]] = ()
     exhibits: Sequence[tuple[str, np.ndarray]] = ()
     left_out: Sequence[tuple[str, str, str]] = ()
+    doubtful: Sequence[tuple[str, str, str]] = ()
     extract: Callable[[Path], Raw] | None = None
     restrict: Callable[[Sequence[int]], Raw] | None = None
 

@@ -86,16 +86,21 @@ def names_columns(listing: Listing, table: str, fields: Iterable[Field]) -> bool
     return all(found & {field.name, *field.aliases} for field in fields)
 
 
-def read_table(source: Source, fields: Sequence[Field]) -> Table:
+def read_table(source: Source, fields: Sequence[Field], single: Collection[str] = ()) -> Table:
     """Read the lines of a source's table.
 
     Cells are separated by commas, semicolons or tabs, whichever gives the header most columns.
     Fields that the table lacks are read from the names of each row's files with `source.filename`.
 
+    Parameters
+    ----------
+    single
+        Fields whose aliases name different things: of two such columns none is chosen.
+
     Raises
     ------
     DataError
-        If there is no table, it is no CSV, or a column is missing.
+        If there is no table, it is no CSV, or a column is missing, or two could be a field.
     UsageError
         If the columns or the file names are said to hold a field that the layout has not.
     """
@@ -110,7 +115,7 @@ def read_table(source: Source, fields: Sequence[Field]) -> Table:
         )
     path = str(source.folder / name)
     header, rows = _parse_csv(_decode(source.read(name), path), path)
-    places = _map_columns(header, fields, source.columns, path)
+    places = _map_columns(header, fields, source.columns, path, single)
     if source.split_column is not None:
         if source.split_column not in header:
             near = suggest(source.split_column, filter(None, header))
@@ -321,12 +326,15 @@ def _separator(text: str) -> str:
 
 
 def _map_columns(
-    header: Sequence[str], fields: Sequence[Field], columns: Mapping[str, str], path: str
-) -> dict[str, int]:
+    header: Sequence[str], fields: Sequence[Field], columns: Mapping[str, str], path: str,
+    single: Collection[str],
+) -> dict[str, int]:  # fmt: skip
     """Field to its place in the header: as the user says, else by its own name or an alias.
 
-    A column that the user takes for one field is no other: text that may be left out gives way.
+    Case does not matter, but where it alone tells two columns apart. A column that the user takes
+    for one field is no other: text that may be left out gives way.
     """
+    folded = {name.casefold(): name for name in reversed(header)}
     own = [entry for entry in fields if not entry.named]
     for ours, theirs in columns.items():
         if ours not in [entry.name for entry in own]:
@@ -341,7 +349,14 @@ def _map_columns(
     places: dict[str, int] = {}
     for entry in sorted(own, key=lambda entry: entry.name not in columns):
         said = [columns[entry.name]] if entry.name in columns else [entry.name, *entry.aliases]
-        place = next((header.index(name) for name in said if name in header), None)
+        found = [name if name in header else folded.get(name.casefold()) for name in said]
+        there = list(dict.fromkeys(name for name in found if name is not None))
+        if entry.name in single and len(there) > 1 and found[0] is None:
+            raise DataError(
+                f"{path}: columns '{there[0]}' and '{there[1]}' could both be the {entry.name}",
+                f"say which it is: --columns {entry.name}={there[0]}",
+            )
+        place = header.index(there[0]) if there else None
         taken = next((name for name, other in places.items() if other == place), None)
         if taken is None:
             if place is not None:

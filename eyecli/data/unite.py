@@ -61,7 +61,7 @@ class Found:
         See `Raw`.
     where
         For every sample where a person finds it: its id, if the task does not say.
-    sessions, exhibits, left_out
+    sessions, exhibits, left_out, doubtful
         See `Raw`.
     extract
         Where slow work tells which samples there are: makes the final ones, keeping arrays in
@@ -81,6 +81,7 @@ class Found:
     sessions: Sequence[Mapping[str, Any]] = ()
     exhibits: Sequence[tuple[str, np.ndarray]] = ()
     left_out: Sequence[tuple[str, str, str]] = ()
+    doubtful: Sequence[tuple[str, str, str]] = ()
     extract: Callable[[Path], Found] | None = None
 
     def column(self, name: str) -> list[str]:
@@ -193,6 +194,7 @@ def _as_one(raws: Mapping[str, Raw], sources: Mapping[str, Source], unite: Unite
         sessions=[row for rows in sessions for row in rows],
         exhibits=[exhibit for raw in raws.values() for exhibit in raw.exhibits],
         left_out=[entry for raw in raws.values() for entry in raw.left_out],
+        doubtful=[entry for raw in raws.values() for entry in raw.doubtful],
         extract=extract if any(raw.extract for raw in raws.values()) else None,
     )
 

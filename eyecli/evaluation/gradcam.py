@@ -1,7 +1,8 @@
-"""Grad-CAM: where in a picture a network finds what speaks for a class."""
+"""Where in a picture a network finds what speaks for a class."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,62 +12,122 @@ BATCH = 8
 
 
 def gradcam(
-    model: Any, layer: str, pixels: np.ndarray, class_index: int | np.ndarray
+    model: Any, layers: Sequence[str], pixels: np.ndarray, weights: np.ndarray
 ) -> np.ndarray:
-    """Map what speaks for a class (Selvaraju et al. 2017, Grad-CAM, equations 1 and 2).
+    """Map what speaks for and against a class: maps of a layer times their gradients.
 
-    The weight of a channel is the mean over the map of the gradient of the class's logit: that of
-    a softmax would mix in what speaks against the other classes, and vanish where it saturates.
-    What speaks against the class is cut at zero.
+    Grad-CAM (Selvaraju et al. 2017) averages the gradient over the map first. Here each place
+    keeps its own (HiResCAM; Draelos and Carin 2020): under a mean both are the same, and the same
+    as a class activation map (Zhou et al. 2016); under a maximum only the place that gave it
+    counts, which an average would smear over the picture. The gradient is that of logits: that of
+    a probability would vanish where it saturates.
+
+    Where nothing but pooling and linear layers lie behind the maps, a map adds up to the score
+    less its bias: it explains all of the score. What of a map reaches the score through another one
+    of `layers` counts there only.
 
     Parameters
     ----------
     model
         A functional Keras model with one picture as input and logits as output, or as its output
         ``logits``: (n, classes) or (n, 1, 1, classes).
-    layer
-        Name of the layer whose map is looked at, usually the last one.
+    layers
+        Names of the layers whose maps are looked at: all that are pooled, or the last one.
     pixels
         (n, rows, columns, channels), in the units of the network.
-    class_index
-        The logit to explain, one for all pictures or one for each (n,).
+    weights
+        (n, classes): the score to explain is the sum of the logits with these weights; of one class
+        it is 1 there and 0 elsewhere.
 
     Returns
     -------
     numpy.ndarray
-        (n, rows, columns) float32 in 0..1, brought up to the size of the picture bilinearly.
-        Every picture is divided by its own maximum, so maps of two pictures do not compare;
-        where nothing speaks for the class it is zero everywhere.
+        (n, rows, columns) float32, what each pixel adds to the score. Maps are brought up to the
+        size of the picture bilinearly, which keeps their sums where factors are whole.
     """
     import keras
 
     logits = model.output["logits"] if isinstance(model.output, dict) else model.output
-    both = keras.Model(model.input, [model.get_layer(layer).output, logits])
-    classes = np.broadcast_to(np.asarray(class_index), len(pixels))
-    found = np.empty(pixels.shape[:3], np.float32)
+    looked_at = [model.get_layer(name).output for name in layers]
+    before = keras.Model(model.inputs[0], looked_at)
+    behind = keras.Model(looked_at, logits)
+    found = np.zeros(pixels.shape[:3], np.float32)
     for start in range(0, len(pixels), BATCH):
         part = slice(start, start + BATCH)
-        maps, gradients = _gradients(both, pixels[part], classes[part])
-        weights = gradients.mean((1, 2), keepdims=True)
-        raw = np.maximum((weights * maps).sum(-1, keepdims=True), 0)
-        large = keras.ops.image.resize(raw, pixels.shape[1:3], interpolation="bilinear")
-        found[part] = keras.ops.convert_to_numpy(large)[..., 0]
-    peaks = found.max((1, 2), keepdims=True)
-    return np.divide(found, peaks, out=np.zeros_like(found), where=peaks > 0)
+        for added in _contributions(before, behind, pixels[part], weights[part]):
+            found[part] += _enlarged(added, pixels.shape[1:3])
+    return found
 
 
-def _gradients(
-    model: Any, pixels: np.ndarray, classes: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the map of every picture, and the gradient of its class's logit there."""
+def _enlarged(cells: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+    """Spread (n, rows, columns, 1) over pictures, bilinearly; the sum stays, by whole factors."""
+    import keras
+
+    large = keras.ops.image.resize(cells, size, interpolation="bilinear")
+    share = cells.shape[1] * cells.shape[2] / (size[0] * size[1])
+    return np.asarray(keras.ops.convert_to_numpy(large)[..., 0] * share)
+
+
+def _contributions(
+    before: Any, behind: Any, pixels: np.ndarray, weights: np.ndarray
+) -> list[np.ndarray]:
+    """Return (n, rows, columns, 1) what each cell of each map adds to the score."""
     import tensorflow as tf
 
-    values = tf.convert_to_tensor(pixels, tf.float32)
+    found = before(tf.convert_to_tensor(pixels, tf.float32), training=False)
+    maps = found if isinstance(found, list) else [found]
     with tf.GradientTape() as tape:
-        # A map that no variable went into would not be on the tape.
-        tape.watch(values)
-        maps, logits = model(values, training=False)
-        flat = tf.reshape(logits, (len(pixels), -1))
+        tape.watch(maps)
+        flat = tf.reshape(behind(maps, training=False), (len(pixels), -1))
         # Pictures do not touch each other: one gradient of the sum has all of theirs.
-        score = tf.reduce_sum(tf.gather(flat, classes, axis=1, batch_dims=1))
-    return maps.numpy(), tape.gradient(score, maps).numpy()
+        score = tf.reduce_sum(flat * weights.astype(np.float32))
+    pairs = zip(tape.gradient(score, maps), maps, strict=True)
+    return [(gradient * values).numpy().sum(-1, keepdims=True) for gradient, values in pairs]
+
+
+def pooled_cam(
+    model: Any, layers: Sequence[str], pixels: np.ndarray, weights: np.ndarray, usual: np.ndarray
+) -> np.ndarray:
+    """Map what lifts and lowers a score above that of the usual picture: a class activation map.
+
+    Exact where the logits are a linear layer on pooled maps (Zhou et al. 2016, for means): a mean
+    comes from all places, each with its part; a maximum from the one place that gave it. Channels
+    count by how far they are from the usual: many have their maximum at a border in every picture,
+    which says nothing of this one. The map adds up to the score less that of the usual.
+
+    Parameters
+    ----------
+    model, layers, pixels, weights
+        As for `gradcam`; ``logits`` is a layer of 1 x 1 on the output ``embedding``, which holds of
+        each of `layers` in turn the mean of every channel, or these and the maxima.
+    usual
+        (d,) the embedding of the usual picture.
+
+    Returns
+    -------
+    numpy.ndarray
+        (n, rows, columns) float32, as for `gradcam`.
+    """
+    import keras
+
+    looked_at = [model.get_layer(name).output for name in layers]
+    run = keras.Model(model.inputs[0], [*looked_at, model.output["embedding"]])
+    pull = weights @ model.get_layer("logits").get_weights()[0][0, 0].T
+    found = np.zeros(pixels.shape[:3], np.float32)
+    for start in range(0, len(pixels), BATCH):
+        part = slice(start, start + BATCH)
+        *maps, embedding = map(keras.ops.convert_to_numpy, run(pixels[part], training=False))
+        more = embedding.reshape(len(embedding), -1) - usual
+        pooled = pull.shape[1] // sum(values.shape[3] for values in maps)
+        offset = 0
+        for values in maps:
+            n, rows, columns, channels = values.shape
+            mean, top = (slice(offset + k * channels, offset + (k + 1) * channels) for k in (0, 1))
+            flat = values.reshape(n, rows * columns, channels)
+            added = ((flat - usual[mean]) @ pull[part, mean, None])[..., 0] / (rows * columns)
+            if pooled > 1:
+                at = (np.arange(n)[:, None], flat.argmax(axis=1))
+                np.add.at(added, at, pull[part, top] * more[:, top])
+            offset += pooled * channels
+            found[part] += _enlarged(added.reshape(n, rows, columns, 1), pixels.shape[1:3])
+    return found

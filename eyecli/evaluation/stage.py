@@ -18,6 +18,7 @@ from eyecli.errors import DataError, UsageError
 from eyecli.evaluation.answers import answers, write_checklists
 from eyecli.evaluation.baselines import DESCRIPTIONS
 from eyecli.evaluation.findings import Findings, verdict
+from eyecli.evaluation.gallery import draw_gallery
 from eyecli.evaluation.methods import methods, software
 from eyecli.evaluation.report import write_report
 from eyecli.evaluation.study import About, Study, cited, study_of, weights_line
@@ -31,6 +32,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PREDICTIONS = "predictions.csv"
+GALLERY_TITLE = "Where the model found what speaks for its answers"
+GALLERY_NOTE = (
+    "The gallery shows test photographs that were drawn by their true class alone: it says where "
+    "evidence was found, not that it was right. Pass it on only where the pictures may go."
+)
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,11 @@ class EvaluateSettings:
 
     calibration_points: int = setting(
         9, "Gaze: points of each test subject used to calibrate; the others test it. 0 for none."
+    )
+    gallery: bool = setting(
+        True,
+        "Of photographs: show some of each true class, and where in them the model found what "
+        "speaks for its answer. Without it no picture of anybody is in the report.",
     )
 
     def __post_init__(self) -> None:
@@ -114,15 +125,20 @@ def evaluate(
                 "eyecli workspace verify",
             )
         plan, data = read_split(split), open_prepared(prepared)
+        other = open_prepared(on) if on else None
         if plan.subject_independent:
             refuse_leaks(audit_split(data, plan))
         task, judged = reporter(), table.iloc[rows].reset_index(drop=True)
         found = task.findings(
-            judged, embedding[rows], data, plan, settings, open_prepared(on) if on else None,
+            judged, embedding[rows], data, plan, settings, other,
         )  # fmt: skip
         units, note = units_of(judged), not_judged(data.arrays.specs)
         notes = [*found.notes, *unit_notes(judged, units), *external_notes(predictions, judged)]
         notes += [note] if note else []
+        shown = settings.gallery and draw_gallery(predictions.path, other or data)
+        if shown:
+            notes.append(GALLERY_NOTE)
+            found = replace(found, plots={**found.plots, GALLERY_TITLE: shown})
         found = replace(found, notes=notes)
         flags = model.manifest.flags
         line = verdict(found, flags, plan.reason, on.ref if on else None)

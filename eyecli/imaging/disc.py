@@ -26,6 +26,8 @@ VESSELS_COUNT, HEIGHT_COUNTS = 0.7, 1.5
 # Where the disc may be, in radii: beside the middle, and not at the upper or lower border.
 LEAST_ASIDE, MOST_ABOVE = 0.25, 0.6
 OFFSET = 8.0
+# From this deviation on blurs are made at a quarter of the size: the same to the eye, and faster.
+WIDE, COARSER = 8.0, 4
 
 
 def disc_side(crop: np.ndarray) -> float:
@@ -57,7 +59,9 @@ def _likeness(crop: np.ndarray) -> np.ndarray | None:
 
     small = cv2.resize(crop, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     place = (np.arange(SIDE) + 0.5) / (SIDE / 2) - 1
-    seen = small.any(axis=2) & (place[:, None] ** 2 + place**2 < 0.97**2)
+    seen = ((small[..., 0] | small[..., 1] | small[..., 2]) > 0) & (
+        place[:, None] ** 2 + place**2 < 0.97**2
+    )
     seen = cv2.erode(seen.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=0) > 0
     if not seen.any():
         return None
@@ -66,10 +70,9 @@ def _likeness(crop: np.ndarray) -> np.ndarray | None:
     even = np.clip(logs - _blurred(logs, weight, LIGHT), -BRIGHTEST, BRIGHTEST)
     round_ones = _blurred(even, weight, DISC) - _blurred(even, weight, AROUND)
     thin = np.maximum(_blurred(logs, weight, BESIDE) - _blurred(logs, weight, VESSEL), 0)
-    window = np.outer(*(cv2.getGaussianKernel(WINDOW, s, cv2.CV_32F)
-                        for s in reversed(WINDOW_SIGMAS)))  # fmt: skip
-    vessels = cv2.filter2D(thin * weight, -1, window) / np.maximum(
-        cv2.filter2D(weight, -1, window), 0.02
+    window = [cv2.getGaussianKernel(WINDOW, sigma, cv2.CV_32F) for sigma in WINDOW_SIGMAS]
+    vessels = cv2.sepFilter2D(thin * weight, -1, *window) / np.maximum(
+        cv2.sepFilter2D(weight, -1, *window), 0.02
     )
     found = _standard(round_ones, seen) + VESSELS_COUNT * _standard(vessels, seen)
     found -= HEIGHT_COUNTS * np.abs(place)[:, None]
@@ -81,10 +84,20 @@ def _blurred(levels: np.ndarray, weight: np.ndarray, sigma: float) -> np.ndarray
     """Blur within a mask, as if there were nothing outside of it."""
     import cv2
 
-    total = cv2.GaussianBlur(levels * weight, (0, 0), sigma)
-    return np.asarray(total / np.maximum(cv2.GaussianBlur(weight, (0, 0), sigma), 0.02))
+    total, weights = levels * weight, weight
+    coarser = COARSER if sigma >= WIDE else 1
+    if coarser > 1:
+        part = (SIDE // coarser, SIDE // coarser)
+        total, weights = (
+            cv2.resize(each, part, interpolation=cv2.INTER_AREA) for each in (total, weights)
+        )
+    total, weights = (cv2.GaussianBlur(each, (0, 0), sigma / coarser) for each in (total, weights))
+    blurred = np.asarray(total / np.maximum(weights, 0.02))
+    return cv2.resize(blurred, (SIDE, SIDE)) if coarser > 1 else blurred
 
 
 def _standard(values: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    inside = values[seen]
-    return np.asarray((values - inside.mean()) / (inside.std() + 1e-4))
+    import cv2
+
+    mean, deviation = cv2.meanStdDev(values, mask=seen.astype(np.uint8))
+    return np.asarray((values - np.float32(mean)) / np.float32(deviation + 1e-4))

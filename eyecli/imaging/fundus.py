@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -145,10 +146,7 @@ def crop_fundus(
         part = cv2.resize(part, (side // 2, side // 2), interpolation=cv2.INTER_AREA)
     method = cv2.INTER_AREA if side > size else cv2.INTER_LINEAR
     crop = np.asarray(cv2.resize(part, (size, size), interpolation=method))
-    if only_circle:
-        offset = np.arange(size) + 0.5 - size / 2
-        crop[offset[:, None] ** 2 + offset**2 > (size / 2) ** 2] = 0
-    return crop
+    return np.asarray(cv2.copyTo(crop, _disc(size))) if only_circle else crop
 
 
 def on_whole_pixels(fundus: Fundus) -> Fundus:
@@ -179,8 +177,10 @@ def decode_factor(width: float, height: float, size: int) -> Factor:
     return max((f for f in FACTORS if min(width, height) >= least * f), default=1)
 
 
-def read_fundus(content: bytes, name: str, size: int, only_circle: bool = False) -> FundusReading:
+def read_fundus(content: bytes, name: str, size: int) -> FundusReading:
     """Decode a fundus photograph as coarsely as a crop allows, find the fundus and cut it.
+
+    What lies outside of a circle whose border is seen, names and dates perhaps, becomes black.
 
     Parameters
     ----------
@@ -190,8 +190,6 @@ def read_fundus(content: bytes, name: str, size: int, only_circle: bool = False)
         What to call it in an error.
     size
         Side of the crop in pixels.
-    only_circle
-        Whether what lies outside of the circle becomes black.
 
     Returns
     -------
@@ -218,8 +216,15 @@ def read_fundus(content: bytes, name: str, size: int, only_circle: bool = False)
             found = find_fundus(pixels) or found.scaled(factor / finer)
             factor = finer
     whole = on_whole_pixels(found or _frame(pixels.shape[1], pixels.shape[0]))
-    crop = crop_fundus(pixels, whole, size, only_circle)
+    crop = crop_fundus(pixels, whole, size, only_circle=found is not None and found.residual < 1)
     return FundusReading(crop, whole.scaled(factor) if found else None, width, height, factor)
+
+
+@functools.cache
+def _disc(size: int) -> np.ndarray:
+    """1 within the largest circle of a square, 0 outside."""
+    offset = np.arange(size) + 0.5 - size / 2
+    return (offset[:, None] ** 2 + offset**2 <= (size / 2) ** 2).astype(np.uint8)
 
 
 def _square(fundus: Fundus) -> tuple[int, int, int]:

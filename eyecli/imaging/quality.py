@@ -135,7 +135,7 @@ def measure(crop: np.ndarray) -> dict[str, float]:
         crop = cv2.resize(crop, (SIDE, SIDE), interpolation=method)
     offset = np.arange(SIDE) + 0.5 - SIDE / 2
     circle = offset[:, None] ** 2 + offset**2 < (WITHIN * SIDE / 2) ** 2
-    seen = circle & crop.any(axis=2)
+    seen = circle & ((crop[..., 0] | crop[..., 1] | crop[..., 2]) > 0)
     # Straight edges of the picture are no detail either.
     inside = cv2.erode(seen.astype(np.uint8), np.ones((5, 5), np.uint8), borderValue=0) > 0
     found = {"seen": float(seen.sum() / circle.sum())}
@@ -144,13 +144,15 @@ def measure(crop: np.ndarray) -> dict[str, float]:
     green = crop[..., 1].astype(np.float32)
     weight = inside.astype(np.float32)
     fine, medium, coarse = (_mean(green, weight, sigma) for sigma in (FINE, MEDIUM, COARSE))
-    details = float(np.std((fine - medium)[inside]))
-    forms = float(np.std((medium - coarse)[inside]))
+    mask = inside.astype(np.uint8)
+    details = float(cv2.meanStdDev(fine - medium, mask=mask)[1].item())
+    forms = float(cv2.meanStdDev(medium - coarse, mask=mask)[1].item())
+    levels = green[inside]
     found |= {
-        "contrast": details / (float(green[inside].mean()) + OFFSET),
+        "contrast": details / (float(levels.mean()) + OFFSET),
         # Red alone is no light: it stays where the vessels are already lost.
-        "light": float(np.sqrt(np.median(crop[inside][:, 0] * green[inside]))),
-        "burnt": float((green[inside] >= BURNT).mean()),
+        "light": float(np.sqrt(np.median(crop[..., 0][inside] * levels))),
+        "burnt": float((levels >= BURNT).mean()),
     }
     return found if small else found | {"sharpness": details / (forms + NOISE)}
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from eyecli.data.fields import Layout
+from eyecli.data.prepared import Prepared
 from eyecli.data.raw import RawReader
+from eyecli.data.split import Split
 from eyecli.training.settings import TrainSettings
 
 NAMES = ("gaze", "dr")
@@ -40,9 +42,10 @@ class Task:
     preprocess, train
         Settings of the two stages, dataclasses.
     check_train
-        Refuses training settings that do not go with the setup of the prepared data; light.
-    learning, reporting, exporting
-        Modules with what training, evaluation and export need.
+        Refuses training settings that do not go with the prepared data and their split; light.
+    learning, reporting, exporting, predicting
+        Modules with what training, evaluation, export and prediction need; `predicting` is None
+        where there is no such thing yet.
     """
 
     name: str
@@ -51,10 +54,11 @@ class Task:
     read_raw: RawReader
     preprocess: type
     train: type[TrainSettings]
-    check_train: Callable[[Any, Mapping[str, Any]], None]
+    check_train: Callable[[Any, Prepared, Split], None]
     learning: str
     reporting: str
     exporting: str
+    predicting: str | None = None
 
     def module(self, name: str) -> Callable[[], Any]:
         """Return a function that imports one of the task's modules."""

@@ -5,19 +5,26 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from eyecli.evaluation.methods import sentences
+from eyecli.evaluation.report import environment
 from eyecli.evaluation.study import About, Study, study_of, warnings
-from eyecli.training.model import fold_folder
+from eyecli.training.model import FACTS, fold_folder
+from eyecli.workspace.manifest import read_json
 from eyecli.workspace.store import Artifact
 
-CARD = "card.md"
+CARD, CARD_PAGE = "card.md", "card.html"
 JOURNAL = "metrics.jsonl"
 Curve = Sequence[Mapping[str, Any]]
 
 
-def model_card(study: Study, curves: Mapping[int, Curve]) -> str:
+def model_card(
+    study: Study,
+    curves: Mapping[int, Curve],
+    held_out: Mapping[int, Mapping[str, float]] = MappingProxyType({}),
+) -> str:
     """Write the card of a model as Markdown.
 
     Parameters
@@ -26,6 +33,8 @@ def model_card(study: Study, curves: Mapping[int, Curve]) -> str:
         The facts.
     curves
         Partition to the metrics of its epochs.
+    held_out
+        Partition to metrics of rows that were not fitted on, as the task noted them.
 
     Returns
     -------
@@ -44,7 +53,7 @@ def model_card(study: Study, curves: Mapping[int, Curve]) -> str:
         "Split": parts["split"],
         "Network": parts["model"],
         "Training": parts["training"],
-        "Validation": _curve_table(curves),
+        "Validation": "\n\n".join(filter(None, (_curve_table(curves), _held_out(held_out)))),
         "Licences": f"Data: {', '.join(study.licences) or 'not stated'}."
         + (f" Pretrained weights: {study.weights}." if study.weights else ""),
         "Limits": "\n".join(f"- {limit}" for limit in about.limits),
@@ -57,7 +66,9 @@ def model_card(study: Study, curves: Mapping[int, Curve]) -> str:
 
 
 def _curve_table(curves: Mapping[int, Curve]) -> str:
-    """Best and last validation loss of every fold."""
+    """Best and last validation loss of every fold; nothing where none was trained in epochs."""
+    if not any(curves.values()):
+        return ""
     rows = ["| fold | epochs | best validation loss | in epoch | last | training loss |"]
     rows.append("|---|---|---|---|---|---|")
     for partition, curve in curves.items():
@@ -70,6 +81,36 @@ def _curve_table(curves: Mapping[int, Curve]) -> str:
         cells = ["-" if value is None else f"{value:.4g}" for value in values]
         rows.append(f"| {partition} | {len(curve)} | {' | '.join(cells)} |")
     return "\n".join(rows)
+
+
+def _held_out(figures: Mapping[int, Mapping[str, float]]) -> str:
+    """Figures of every fold on rows that it was not fitted on, and what these rows decided."""
+    names = sorted({name for of in figures.values() for name in of})
+    if not names:
+        return ""
+    rows = [f"| fold | {' | '.join(names)} |", f"|---|{'---|' * len(names)}"]
+    for partition, of in figures.items():
+        cells = [f"{of[name]:.4g}" if name in of else "-" for name in names]
+        rows.append(f"| {partition} | {' | '.join(cells)} |")
+    return "\n".join(rows) + (
+        "\n\nOf validation rows, or of a cross-validation within the training. They chose the "
+        "penalty, the temperature or the thresholds as well: test figures may be lower."
+    )
+
+
+def card_page(text: str) -> str:
+    """Turn a card into a page of HTML; HTML, links and pictures in it stay the text that they are.
+
+    Parameters
+    ----------
+    text
+        Markdown.
+    """
+    from markdown_it import MarkdownIt
+
+    reader = MarkdownIt("commonmark", {"html": False}).enable("table")
+    body = reader.disable(["link", "image", "autolink", "reference"]).render(text)
+    return environment().get_template("card.html.j2").render(body=body)
 
 
 def read_curve(path: Path) -> list[dict[str, Any]]:
@@ -91,7 +132,7 @@ def write_model_card(
     weights: str = "",
     trained: int | None = None,
 ) -> None:
-    """Write ``card.md`` beside the folds of a model that is about to be published.
+    """Write ``card.md`` and ``card.html`` beside the folds of a model, before it is published.
 
     Parameters
     ----------
@@ -114,4 +155,11 @@ def write_model_card(
     """
     study = study_of(root, about, prepared, split, settings, parameters, weights, trained)
     curves = {fold: read_curve(fold_folder(folder, fold) / JOURNAL) for fold in partitions}
-    (folder / CARD).write_text(model_card(study, curves), encoding="utf-8")
+    facts = {fold: fold_folder(folder, fold) / FACTS for fold in partitions}
+    held_out = {
+        fold: read_json(path, dict[str, Any], "model").get("held_out", {})
+        for fold, path in facts.items()
+    }
+    text = model_card(study, curves, held_out)
+    (folder / CARD).write_text(text, encoding="utf-8")
+    (folder / CARD_PAGE).write_text(card_page(text), encoding="utf-8")

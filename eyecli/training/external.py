@@ -19,6 +19,7 @@ from eyecli.data.prepared import (
 from eyecli.data.spellings import spelling_key
 from eyecli.errors import CheckError, DataError, UsageError
 from eyecli.training.backend import load_keras
+from eyecli.training.gallery import explain_some
 from eyecli.training.model import choose_fold, load_fold, read_facts, read_model
 from eyecli.training.stage import PREDICTIONS, Trainer, predictions, trained_files
 from eyecli.workspace.lineage import input_of
@@ -83,7 +84,6 @@ def predict_external(
             load_fold(model, partition), data.arrays, names, rows, tools.scale,
             views=facts.get("test_views", 1),
         )  # fmt: skip
-        columns, kept = tools.tabulate(outputs, facts)
         table = data.index.drop(columns=["files"])
         table.insert(0, "partition", partition)
         table.insert(1, "repeat", 0)
@@ -91,7 +91,10 @@ def predict_external(
         # Without subjects every sample is a group of its own.
         known = bool((table["subject"] != "").all())
         table.insert(3, "group", table["subject"] if known else table["sample"])
-        write_table(folder / PREDICTIONS, table.assign(**columns))
+        columns, kept = tools.tabulate(outputs, facts, table)
+        table = table.assign(**columns)
+        write_table(folder / PREDICTIONS, table)
+        explain_some(folder, tools, data, table, kept["embedding"], model)
         for name, values in kept.items():
             np.save(folder / f"{name}.npy", values, allow_pickle=False)
         return Built(summary={"rows": len(table), "fold": partition, "other_people": other_people})

@@ -22,6 +22,7 @@ from eyecli.training.folds import (
     missing_folds,
     model_work,
 )
+from eyecli.training.gallery import explain_some
 from eyecli.training.interrupt import interruptible
 from eyecli.training.model import load_fold, read_facts, read_model
 from eyecli.training.settings import TrainSettings
@@ -76,9 +77,12 @@ class Trainer(Protocol):
         """Turn stored arrays into the model's inputs."""
 
     def tabulate(
-        self, outputs: Outputs, facts: dict[str, Any]
+        self, outputs: Outputs, facts: dict[str, Any], table: pd.DataFrame | None = None
     ) -> tuple[dict[str, np.ndarray], Outputs]:
-        """Turn outputs into columns, in the target's unit, and arrays to keep beside them."""
+        """Turn outputs into columns, in the target's unit, and arrays to keep beside them.
+
+        The table has the rows of the index that the outputs are of, with their ``group``.
+        """
 
 
 def train(
@@ -226,10 +230,12 @@ def predictions(
             table, kept = _predict_fold(tools, data, plan, model, partition)
             tables.append(table)
             arrays.append(kept)
-        write_table(folder / PREDICTIONS, pd.concat(tables, ignore_index=True))
-        for name in arrays[0]:
-            stacked = np.concatenate([kept[name] for kept in arrays])
-            np.save(folder / f"{name}.npy", stacked, allow_pickle=False)
+        joined = pd.concat(tables, ignore_index=True)
+        write_table(folder / PREDICTIONS, joined)
+        stacked = {name: np.concatenate([kept[name] for kept in arrays]) for name in arrays[0]}
+        for name, values in stacked.items():
+            np.save(folder / f"{name}.npy", values, allow_pickle=False)
+        explain_some(folder, tools, data, joined, stacked["embedding"], model)
         return Built(summary={"rows": sum(len(table) for table in tables)})
 
     return run_stage(root, work, build, force=force)
@@ -248,12 +254,12 @@ def _predict_fold(
         network, prepared.arrays, trainer.names(facts), rows, trainer.scale,
         views=facts.get("test_views", 1),
     )  # fmt: skip
-    columns, kept = trainer.tabulate(outputs, facts)
     table = prepared.index.iloc[rows].drop(columns=["files"]).reset_index(drop=True)
     table.insert(0, "partition", partition)
     table.insert(1, "repeat", split.partitions[partition].repeat)
     table.insert(2, "part", part[rows])
     table.insert(3, "group", groups[rows])
+    columns, kept = trainer.tabulate(outputs, facts, table)
     return table.assign(**columns), kept
 
 

@@ -52,6 +52,23 @@ def test_shards_are_as_small_as_asked(tmp_path: Path) -> None:
     assert all(np.load(path).nbytes <= 64 for path in tmp_path.glob("*.npy"))
 
 
+@pytest.mark.parametrize("rows", [1, 9, 10, 123])
+def test_shards_are_what_numpy_saves(tmp_path: Path, rows: int) -> None:
+    """Rows are counted at the end only; the header has room for the number."""
+    values = write(tmp_path, rows, shard_bytes=10 * 6)
+    np.save(tmp_path / "expected", values["left"][-((rows - 1) % 10 + 1) :])
+    last = tmp_path / shard_name("left", (rows - 1) // 10)
+    assert last.read_bytes() == (tmp_path / "expected.npy").read_bytes()
+
+
+def test_rows_are_on_disk_before_their_shard_is_full(tmp_path: Path) -> None:
+    writer = ArrayWriter(tmp_path, {"image": ArraySpec((256, 256, 3), "uint8")})
+    for _ in range(3):
+        writer.append({"image": np.zeros((256, 256, 3), np.uint8)})
+    assert (tmp_path / shard_name("image", 0)).stat().st_size > 2 * 256 * 256 * 3
+    writer.close()
+
+
 def test_the_same_rows_make_the_same_bytes(tmp_path: Path) -> None:
     for name in ("a", "b"):
         write(tmp_path / name, 9)

@@ -385,7 +385,8 @@ def test_a_dry_run_covers_unions_columns_and_earlier_splits(place: Place) -> Non
         return lines
 
     assert check(b, unite=SAME) == [
-        "layout numbers: 30 samples, 5 subjects, 30 files; arrays number of 0.0 MB", "0 problems",
+        "layout numbers: 30 samples, 5 subjects, 30 files; grade 0: 16 samples of 5 subjects; "
+        "grade 1: 14 samples of 5 subjects; arrays number of 0.0 MB", "0 problems",
     ]  # fmt: skip
     assert "10 subjects" in check(b, unite=DISTINCT, split_from=first.ref)[0]
     with pytest.raises(CheckError, match="5 subject ids"):

@@ -262,7 +262,7 @@ def test_a_reading_is_in_pixels_of_the_original(radius: float, suffix: str) -> N
     assert 2 * fundus.radius / reading.factor >= 1.5 * 64
     assert overlap(scene, fundus.x, fundus.y, fundus.radius) > 0.985
     # The crop is that of the whole picture, decoded in full, to what JPEG and averaging change.
-    full = crop_fundus(photograph(scene), fundus, 64)
+    full = crop_fundus(photograph(scene), fundus, 64, only_circle=True)
     assert np.abs(reading.crop.astype(int) - full).mean() < 2
 
 
@@ -274,6 +274,25 @@ def test_a_reading_without_a_fundus_shows_the_picture() -> None:
     assert reading.crop[32, 32].max() > 100 and reading.crop[:, 0].max() == 0
     with pytest.raises(DataError, match=r"b\.jpg: not a picture"):
         read_fundus(b"nothing", "b.jpg", 64)
+
+
+def test_names_beside_the_circle_are_not_in_the_crop() -> None:
+    image = photograph(Scene(701, 603, 340.0, 295.0, 270.0))
+    for line in range(60, 110, 25):
+        cv2.putText(image, "John Doe 1970", (70, line), 0, 0.6, (255, 255, 255), 1)
+    reading = read_fundus(cv2.imencode(".png", image[..., ::-1])[1].tobytes(), "a", 256)
+    assert reading.fundus is not None and reading.fundus.residual < 0.01
+    offset = np.arange(256) - 127.5
+    assert reading.crop[np.hypot(offset[:, None], offset) > 128].max() == 0
+
+
+def test_one_that_was_cut_before_keeps_its_corners() -> None:
+    from skimage import data
+
+    inner = cv2.imencode(".png", data.retina()[300:1100, 300:1100, ::-1])[1].tobytes()
+    reading = read_fundus(inner, "a", 64)
+    assert reading.fundus is not None and reading.fundus.residual == 1
+    assert min(reading.crop[y, x].max() for y in (0, -1) for x in (0, -1)) > 50
 
 
 def test_a_picture_smaller_than_the_crop_is_enlarged() -> None:

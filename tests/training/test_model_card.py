@@ -11,7 +11,7 @@ from gaze_chain import Chain
 from eyecli.data.prepared import read_split
 from eyecli.evaluation.study import study_of
 from eyecli.tasks.gaze.about import ABOUT
-from eyecli.training.card import model_card
+from eyecli.training.card import card_page, model_card
 
 pytest_plugins = ["trained_gaze"]
 
@@ -78,3 +78,29 @@ def test_a_source_that_is_gone_is_named_by_its_digest(
     assert line == (
         f"source/gaze (sha256 {chain.source.manifest.digest[:12]}, no longer in the workspace)"
     )
+
+
+def test_the_card_is_a_page_too(chain: Chain) -> None:
+    page = (chain.model.path / "card.html").read_text()
+    assert "card.html" in chain.model.manifest.files
+    body = page[page.index("<body>") :]
+    assert body.splitlines()[1] == "<p><strong>SYNTHETIC DATA.</strong></p>"
+    assert "<h2>Intended use</h2>" in body and "<td>" in body and "no medical device" in body
+
+
+def test_nothing_in_a_card_becomes_markup(chain: Chain) -> None:
+    study = study_of(chain.root, ABOUT, chain.prepared, chain.split, {}, None)
+    reason = "<script>alert(1)</script> ![p](http://example.org/p.png) [a](http://example.org)"
+    text = model_card(replace(study, subject_independent=False, reason=reason), CURVES)
+    page = card_page(text)
+    assert "&lt;script&gt;" in page and "<script" not in page
+    assert "<img" not in page and "<a " not in page
+
+
+def test_figures_of_held_out_rows_are_told_with_their_price(chain: Chain) -> None:
+    study = study_of(chain.root, ABOUT, chain.prepared, chain.split, {}, None)
+    text = model_card(study, {0: [], 1: []}, {0: {"kappa": 0.81234}, 1: {"kappa": 0.7, "auc": 0.9}})
+    assert "| fold | auc | kappa |" in text and "| 0 | - | 0.8123 |" in text
+    assert "| 1 | 0.9 | 0.7 |" in text and "test figures may be lower" in text
+    assert "best validation loss" not in text
+    assert "test figures may be lower" not in model_card(study, CURVES)

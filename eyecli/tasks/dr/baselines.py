@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from eyecli.data.prepared import Prepared
-from eyecli.evaluation.image_baselines import brightness, hog
+from eyecli.evaluation.image_baselines import brightness, hog, outline
 from eyecli.evaluation.logistic import fit_logistic
 from eyecli.tasks.dr.grading import Target, at_least, columns, settle
 
@@ -59,9 +59,11 @@ def camera(prepared: Prepared) -> np.ndarray:
     return np.column_stack([facts, facts[:, 2] / (facts[:, 0] * facts[:, 1])])
 
 
+# Rotation alone tells the label of EyeNet's set to 82.6 %: only what is diseased was turned.
 FEATURES: dict[str, Callable[[Prepared], np.ndarray]] = {
     "brightness": lambda prepared: each(prepared, brightness),
     "camera": camera,
+    "rotation": lambda prepared: each(prepared, outline),
     "HOG": lambda prepared: each(prepared, hog),
 }
 BASELINES = ("majority", *FEATURES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,6 +25,14 @@ MEANING = {
     "corn": "Logits of {names}, each given that the boundary before it is reached; divide by the "
     "temperature, then sigmoid, then multiply each with all before it",
 }
+
+# What the coefficients in the metadata mean to an application that sees both eyes.
+FUSION = (
+    "For photographs of both eyes of a patient, the same for left and right: own = the log odds of "
+    "a photograph's own probabilities, other = those of the other eye (a mean of several); "
+    "bias + own * own + other * other, in the order of the boundaries, then temperature, sigmoid, "
+    "cuts and operating points as here. Without the other eye own stays."
+)
 
 
 def contract(facts: Mapping[str, Any], setup: Mapping[str, Any]) -> Contract:
@@ -54,7 +63,7 @@ def contract(facts: Mapping[str, Any], setup: Mapping[str, Any]) -> Contract:
         metadata={
             "intended_use": ABOUT.use,
             "limits": " ".join(ABOUT.limits),
-            "inputs": "RGB photographs, 0..255",
+            "inputs": "RGB photographs, 0..255" + _changed(setup["enhance"]),
             "target": facts["target"],
             "loss": loss,
             "views": "one"
@@ -62,7 +71,20 @@ def contract(facts: Mapping[str, Any], setup: Mapping[str, Any]) -> Contract:
             else f"one; temperature, cuts and operating points were settled on means over {views} "
             "symmetries of a photograph, and are right for such means",
             **{name: str(facts[name]) for name in settled},
+            **_fusion(facts.get("fusion")),
         },
         # Pooled features are of use to nobody on a device, and their maxima beyond float16.
         only=("logits",),
     )
+
+
+def _changed(enhance: str) -> str:
+    """Say what an application must do to its photographs before the network sees them."""
+    return "" if enhance == "none" else f", changed as `preprocess dr --enhance {enhance}` does"
+
+
+def _fusion(fusion: Mapping[str, Any] | None) -> dict[str, str]:
+    """Return the metadata of a model that fuses both eyes: the package itself sees one."""
+    if not fusion:
+        return {}
+    return {"fusion": json.dumps(fusion), "fusion_meaning": FUSION}

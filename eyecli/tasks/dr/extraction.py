@@ -12,6 +12,7 @@ import numpy as np
 from eyecli.data.arrays import ArraySpec, ArrayWriter
 from eyecli.errors import DataError
 from eyecli.imaging.decode import resize_square
+from eyecli.imaging.disc import SURE, disc_side
 from eyecli.imaging.enhance import clahe, graham
 from eyecli.imaging.fundus import read_fundus
 from eyecli.imaging.quality import quality
@@ -19,6 +20,9 @@ from eyecli.sources.source import Source
 from eyecli.tasks.dr.photographs import Fault
 
 UNREADABLE, NO_FUNDUS, POOR = "unreadable image", "no fundus found", "poor quality"
+# The disc of a right eye is on the right, unless the picture is mirrored or inverted.
+DISC_OF = {"OD": "right", "OS": "left"}
+AGREES, CONTRADICTS = "agrees", "contradicts"
 # Of what a pile leaves out, this many are shown on the contact sheet.
 SHOWN = 4
 THUMBNAIL = 128
@@ -110,6 +114,8 @@ def extract(pile: Pile) -> Extracted:
                 small = resize_square(reading.crop, THUMBNAIL)
                 made.exhibits.append((f"{reason} {detail}", small))
             continue
+        side = disc_side(reading.crop)
+        disc = "" if abs(side) < SURE else "right" if side > 0 else "left"
         made.rows.append(
             {
                 **one.columns,
@@ -122,6 +128,8 @@ def extract(pile: Pile) -> Extracted:
                 "cut": " ".join(fundus.cut),
                 "quality": round(judged.score, 4),
                 "reasons": ", ".join(judged.reasons),
+                "disc_side": disc,
+                "laterality_check": _checked(one.columns["laterality"], disc),
             }
         )
         made.files.append(one.file)
@@ -129,6 +137,13 @@ def extract(pile: Pile) -> Extracted:
         writer.append({"pixels": enhance(reading.crop, pile.enhance)})
     writer.close()
     return made
+
+
+def _checked(laterality: str, disc: str) -> str:
+    """Whether the disc is on the side of this eye; nothing where one of them is not known."""
+    if not laterality or not disc:
+        return ""
+    return AGREES if DISC_OF[laterality] == disc else CONTRADICTS
 
 
 def enhance(crop: np.ndarray, how: str) -> np.ndarray:

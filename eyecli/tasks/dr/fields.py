@@ -26,9 +26,14 @@ SIDE = Field("laterality", "choice", "which eye of its owner", "OS", choices=LAT
              aliases=("eye",))  # fmt: skip
 GRADE = Field(
     "grade", "number", "diabetic retinopathy on the international scale: 0 none, 1 mild, "
-    "2 moderate, 3 severe, 4 proliferative", "2", needed=True, aliases=("level",), span=(0, 4),
+    "2 moderate, 3 severe, 4 proliferative", "2", needed=True, span=(0, 4),
+    aliases=("level", "diagnosis", "retinopathy grade", "dr_grade", "adjudicated_dr_grade"),
 )  # fmt: skip
-PATH = Field("path", "path", "photograph", "images/p01.jpg", needed=True, aliases=("file",))
+PATH = Field(
+    "path", "path", "photograph; its name, with or without ending, where only one is called so",
+    "images/p01.jpg", needed=True,
+    aliases=("file", "filename", "image", "image_id", "image name", "image_path", "id_code"),
+)  # fmt: skip
 TABLE_FIELDS = (
     PATH, GRADE, SUBJECT, SIDE,
     Field("dme_risk", "number", "risk of macular oedema", "1", span=(0, 2)),
@@ -73,6 +78,8 @@ def is_kaggle_dr(listing: Listing) -> bool:
 
 def is_table(listing: Listing) -> bool:
     """A table that names photographs and their grades."""
+    if is_kaggle_dr(listing):
+        return False
     table = find_table(listing)
     return bool(table and images(listing)) and names_columns(listing, str(table), (PATH, GRADE))
 

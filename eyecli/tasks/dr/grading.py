@@ -7,15 +7,18 @@ from typing import Any, Literal
 
 import numpy as np
 
+from eyecli.metrics.agreement import confusion, quadratic_weighted_kappa
 from eyecli.metrics.calibration import fit_temperature, softmax
 from eyecli.metrics.operating import threshold_at
 from eyecli.metrics.ordinal_logistic import fit_levels
+from eyecli.metrics.roc import auc
 from eyecli.training.ordinal import corn_probabilities, thresholds_from_validation
 
 GRADES = 5
 REFERABLE = 2
 # What is asked of the operating points for referable retinopathy, on rows with known grades.
 WANTED = 0.9
+PERCENTILES = np.arange(101)
 Target = Literal["grade", "referable", "any-dr"]
 Loss = Literal["cumulative", "cross-entropy", "mse", "corn"]
 # The grade from which each binary target counts.
@@ -90,7 +93,9 @@ def settle(
     dict
         For the facts of a fold: ``temperature`` and ``levels``, see `exceedance`; ``cuts`` of the
         expected grade; ``sensitive`` and ``specific``, thresholds of the probability of the main
-        question at a sensitivity and a specificity of 0.9, None where they cannot be had.
+        question at a sensitivity and a specificity of 0.9, None where they cannot be had;
+        ``confidence``, the percentiles 0 to 100 of the probability of the likeliest class;
+        ``held_out``, metric to its value on these samples, for the model card.
     """
     yes = at_least(grades, target)
     temperature, levels = _calibrate(np.asarray(logits), yes, loss)
@@ -98,13 +103,21 @@ def settle(
     classes = above.shape[1] + 1
     truth = yes.sum(axis=1)
     asked = main_boundary(target)
-    return {
+    settled = {
         "temperature": temperature,
         "levels": levels,
         "cuts": thresholds_from_validation(above.sum(axis=1), truth, classes).tolist(),
         "sensitive": _threshold(above[:, asked], yes[:, asked], sensitivity=WANTED),
         "specific": _threshold(above[:, asked], yes[:, asked], specificity=WANTED),
+        "confidence": np.percentile(probabilities(above).max(axis=1), PERCENTILES).tolist(),
     }
+    called = np.searchsorted(np.array(settled["cuts"]), above.sum(axis=1))
+    kappa = float(quadratic_weighted_kappa(confusion(truth, called, classes)))
+    held_out = {"kappa_quadratic": kappa}
+    if settled["sensitive"] is not None:
+        held_out[f"auc_ge{boundaries(target)[asked]}"] = auc(above[:, asked], yes[:, asked])
+    known = {name: value for name, value in held_out.items() if np.isfinite(value)}
+    return {**settled, "held_out": known}
 
 
 def _calibrate(logits: np.ndarray, yes: np.ndarray, loss: Loss) -> tuple[float, list[float]]:
@@ -119,6 +132,30 @@ def _calibrate(logits: np.ndarray, yes: np.ndarray, loss: Loss) -> tuple[float, 
         asked = yes.sum(axis=1, keepdims=True) >= np.arange(yes.shape[1])
         logits, yes = logits[asked], yes[asked]
     return fit_temperature(np.ravel(logits), np.ravel(yes)), [0.0]
+
+
+def agreed(folds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the facts of several folds as one: the means of what each has settled.
+
+    Parameters
+    ----------
+    folds
+        Facts, see `settle`; of one target.
+
+    Returns
+    -------
+    dict
+        What `decide` reads, and ``confidence``. An operating point is the mean of the folds that
+        have it; ``confidence`` is None where a fold has none, of earlier versions.
+    """
+    found: dict[str, Any] = {"target": folds[0]["target"]}
+    found["cuts"] = np.mean([facts["cuts"] for facts in folds], axis=0).tolist()
+    for name in ("sensitive", "specific"):
+        known = [facts[name] for facts in folds if facts[name] is not None]
+        found[name] = float(np.mean(known)) if known else None
+    spread = [facts["confidence"] for facts in folds if "confidence" in facts]
+    found["confidence"] = np.mean(spread, axis=0) if len(spread) == len(folds) else None
+    return found
 
 
 def main_boundary(target: Target) -> int:
@@ -155,8 +192,12 @@ def columns(logits: np.ndarray, facts: Mapping[str, Any]) -> dict[str, np.ndarra
         ``grade_predicted``, by the cuts; ``sensitive`` and ``specific``, 0 or 1, whether the
         probability reaches the operating points.
     """
+    return decide(above_of(logits, facts), facts)
+
+
+def decide(above: np.ndarray, facts: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Return what `columns` does, from (n, b) calibrated probabilities of the boundaries."""
     target: Target = facts["target"]
-    above = above_of(logits, facts)
     bounds = boundaries(target)
     predicted = np.searchsorted(np.array(facts["cuts"]), above.sum(axis=1))
     found = {f"p_ge{grade}": above[:, i] for i, grade in enumerate(bounds)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
@@ -13,13 +14,15 @@ from typing import Any
 import numpy as np
 
 from eyecli.data.arrays import Arrays
+from eyecli.data.contact_sheet import MOST_LEFT_OUT
+from eyecli.data.prepared import DOUBTFUL
 from eyecli.data.raw import Raw, Read
 from eyecli.errors import DataError
 from eyecli.machine import usable_cores
 from eyecli.processes import in_processes
 from eyecli.progress import track
 from eyecli.sources.source import Source
-from eyecli.tasks.dr.extraction import Extracted, Photograph, Pile, extract, specs
+from eyecli.tasks.dr.extraction import CONTRADICTS, Extracted, Photograph, Pile, extract, specs
 from eyecli.tasks.dr.photographs import Fault, Photographs, list_photographs
 from eyecli.tasks.dr.settings import DrPreprocess
 
@@ -28,9 +31,10 @@ log = logging.getLogger(__name__)
 # Photographs that a process is given at once: enough to be worth its start, few enough to share
 # out, and their crops few enough to be held.
 PILE = 64
-# Faults of a kind that are named before the rest is only counted.
+# Faults of a kind that are named before those of other kinds.
 NAMED = 5
 WORST = "worst"
+OTHER_EYE = "laterality contradicts the optic disc"
 
 
 def read_raw(source: Source, settings: DrPreprocess) -> Raw:
@@ -99,19 +103,16 @@ def _with_worst(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _problems(faults: Sequence[Fault], settings: DrPreprocess) -> list[str]:
-    """Say what is wrong, unless it is to be left out; the first of each kind are named."""
+    """Say what is wrong, unless it is to be left out; some of each kind come first."""
     if settings.on_error == "skip":
         return []
-    kinds = Counter(fault.reason for fault in faults)
     named: Counter[str] = Counter()
-    lines = []
+    first: list[str] = []
+    rest: list[str] = []
     for fault in faults:
         named[fault.reason] += 1
-        if named[fault.reason] > NAMED:
-            continue
-        more = kinds[fault.reason] - NAMED if named[fault.reason] == NAMED else 0
-        lines.append(f"{_said(fault)}{f' (and {more} more of these)' if more > 0 else ''}")
-    return lines
+        (first if named[fault.reason] <= NAMED else rest).append(_said(fault))
+    return first + rest
 
 
 def _said(fault: Fault) -> str:
@@ -135,14 +136,26 @@ def _extracted(source: Source, found: Photographs, settings: DrPreprocess, scrat
         for pile in [photographs[start : start + PILE]]
     ]  # fmt: skip
     processes = settings.processes or usable_cores()
+    made: list[Extracted] = []
+    exhibits: list[tuple[str, np.ndarray]] = []
     with closing(in_processes(extract, piles, processes)) as results:
-        made = [next(results) for _ in track(range(len(piles)), "photographs")]
-    return _raw(source, found, made, settings)
+        for _ in track(range(len(piles)), "photographs"):
+            one = next(results)
+            exhibits += one.exhibits
+            # Pictures are held only as far as they are shown.
+            exhibits = exhibits[:: 1 if len(exhibits) <= 2 * MOST_LEFT_OUT else 2]
+            made.append(replace(one, exhibits=[]))
+    return _raw(source, found, made, exhibits, settings)
 
 
 def _raw(
-    source: Source, found: Photographs, made: Sequence[Extracted], settings: DrPreprocess
+    source: Source,
+    found: Photographs,
+    made: Sequence[Extracted],
+    exhibits: Sequence[tuple[str, np.ndarray]],
+    settings: DrPreprocess,
 ) -> Raw:
+    """Sum up what became of the piles; their crops are given in order, once, and then deleted."""
     broken = [fault for one in made for fault in one.broken]
     poor = [fault for one in made for fault in one.poor]
     faults = [*found.faults, *broken]
@@ -157,13 +170,24 @@ def _raw(
         )
     for reason, count in sorted(dropped.items()):
         log.info("left out: %d %s", count, reason)
+    doubtful = _doubtful(made)
+    if doubtful:
+        checked = sum(bool(row["laterality_check"]) for row in rows)
+        log.warning(
+            "%d of %d photographs show the optic disc on the side of the other eye: mirrored or "
+            "inverted pictures, or wrong names; %s lists them", len(doubtful), checked, DOUBTFUL,
+        )  # fmt: skip
     owners = [(one.folder, place) for one in made for place in range(len(one.rows))]
     stores: dict[Path, Arrays] = {}
 
     def convert(position: int, read: Read) -> dict[str, np.ndarray]:
         folder, place = owners[position]
         if folder not in stores:
+            # On disk no crop shall lie twice: what was given is written elsewhere.
+            given = list(stores)
             stores.clear()
+            for former in given:
+                shutil.rmtree(former)
             stores[folder] = Arrays(folder)
         return {name: stores[folder].take(name, [place])[0] for name in stores[folder].names}
 
@@ -179,9 +203,24 @@ def _raw(
         identifying=("pixels",),
         dropped=dict(dropped),
         where=[where for one in made for where in one.where],
-        exhibits=[exhibit for one in made for exhibit in one.exhibits],
+        exhibits=exhibits,
         left_out=[
             (fault.file, fault.place, f"{fault.reason}: {fault.detail}")
             for fault in (*faults, *poor)
         ],
+        doubtful=doubtful,
     )
+
+
+def _doubtful(made: Sequence[Extracted]) -> list[tuple[str, str, str]]:
+    """Photographs whose disc contradicts the eye that they are said to be of."""
+    return [
+        (
+            path,
+            where,
+            f"{OTHER_EYE}: {row['laterality']}, but the disc is on the {row['disc_side']}",
+        )
+        for one in made
+        for row, path, where in zip(one.rows, one.files, one.where, strict=True)
+        if row["laterality_check"] == CONTRADICTS
+    ]

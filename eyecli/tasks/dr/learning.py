@@ -4,24 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from eyecli.data.prepared import Prepared
-from eyecli.evaluation.logistic import fit_logistic
 from eyecli.imaging.affine import OFFSET, SCALE
 from eyecli.nets.backbones import backbone
 from eyecli.tasks.dr import objectives
 from eyecli.tasks.dr.about import ABOUT
 from eyecli.tasks.dr.augmentation import change, view
-from eyecli.tasks.dr.grading import at_least, boundaries, columns, settle
+from eyecli.tasks.dr.explanation import explain
+from eyecli.tasks.dr.fusion import fit_fusion, graded
+from eyecli.tasks.dr.grading import at_least, boundaries, settle
 from eyecli.tasks.dr.model import blocks, build, coarser, warm_start
 from eyecli.tasks.dr.settings import DrTrain
+from eyecli.training.closed_head import fit_closed
 from eyecli.training.fit import Learner
 from eyecli.training.ordinal import FINAL_WEIGHTS, class_weights, resampling_weights
 
-__all__ = ["ABOUT", "MAY_DIFFER", "augment", "finish", "learner", "names", "scale", "tabulate"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "ABOUT", "MAY_DIFFER", "augment", "explain", "finish", "learner", "names", "scale", "tabulate",
+]  # fmt: skip
 
 # What the data of an external validation need not share with those of the training.
 MAY_DIFFER: tuple[str, ...] = ()
@@ -106,6 +113,7 @@ def finish(
 
     They are chosen on what was not fitted on: for the closed form on the predictions of its inner
     cross-validation over the groups of train and validation rows, else on the validation rows.
+    There too is learnt what the other eye of a patient adds.
     """
     grades = _grades(prepared)
     facts = learner.facts | {"names": learner.names, "boundaries": boundaries(settings.target)}
@@ -115,24 +123,35 @@ def finish(
         # Without validation rows there is nothing better than those that were trained on.
         judged = left if len(left) else rows
         logits = run(judged)["logits"].reshape(len(judged), -1)
-        return facts | settle(logits, grades[judged], settings.target, settings.loss)
+        facts |= settle(logits, grades[judged], settings.target, settings.loss)
+        whose = groups[np.isin(rows, left)]
+        return facts | _fusion(logits[: len(left)], prepared, left, whose, facts, settings)
     # Photographs as they are come first; all views of one are in one group.
     times = max(1, min(settings.views + 1, MOST_ROWS // len(rows)))
-    embedding = np.concatenate(
-        [run(rows, number)["embedding"].reshape(len(rows), -1) for number in range(times)]
+    views = [run(rows, number)["embedding"].reshape(len(rows), -1) for number in range(times)]
+    fitted = fit_closed(
+        views, at_least(grades[rows], settings.target), groups, blocks(learner.model)
     )
-    yes = at_least(grades[rows], settings.target)
-    fitted = fit_logistic(
-        embedding, np.tile(yes, (times, 1)), np.tile(groups, times), blocks=blocks(learner.model)
-    )
-    kernel = fitted.weight[None, None].astype(np.float32)
+    # As float16 holds them, like the rest of a frozen network: see `nets.half`.
+    kernel = fitted.weight[None, None].astype(np.float16).astype(np.float32)
     learner.model.get_layer("logits").set_weights([kernel, fitted.bias.astype(np.float32)])
-    held_out = fitted.held_out[: len(rows)]
-    known = ~np.isnan(held_out[:, 0])
-    return facts | {
-        "penalties": fitted.penalties.tolist(),
-        **settle(held_out[known], grades[rows][known], settings.target),
-    }
+    facts |= {"penalty": fitted.penalty} | settle(fitted.held_out, grades[rows], settings.target)
+    return facts | _fusion(fitted.held_out, prepared, rows, groups, facts, settings)
+
+
+def _fusion(
+    logits: np.ndarray,
+    prepared: Prepared,
+    rows: np.ndarray,
+    groups: np.ndarray,
+    facts: dict[str, Any],
+    settings: DrTrain,
+) -> dict[str, Any]:
+    """Learn what the other eye adds, if asked; the rows are those that nothing was fitted on."""
+    if settings.fusion == "none":
+        return {}
+    sides = prepared.index["laterality"].to_numpy(str)[rows]
+    return {"fusion": fit_fusion(logits, _grades(prepared)[rows], groups, sides, facts)}
 
 
 def names(facts: dict[str, Any]) -> list[str]:
@@ -140,8 +159,19 @@ def names(facts: dict[str, Any]) -> list[str]:
     return list(facts["names"])
 
 
-def tabulate(outputs: Row, facts: dict[str, Any]) -> tuple[Row, Row]:
-    """Turn outputs into probabilities and decisions, and the embedding."""
+def tabulate(
+    outputs: Row, facts: dict[str, Any], table: pd.DataFrame | None = None
+) -> tuple[Row, Row]:
+    """Turn outputs into probabilities and decisions, and the embedding.
+
+    Both eyes of a patient are fused, if the fold does that, within the groups of the table, which
+    are patients: a group is in one part only. Without a table each photograph stands alone.
+    """
     logits = outputs["logits"].reshape(len(outputs["logits"]), -1).astype(np.float64)
     embedding = outputs["embedding"].reshape(len(logits), -1)
-    return columns(logits, facts), {"embedding": embedding}
+    # The embedding stays that of one photograph.
+    unknown = np.full(len(logits), "")
+    patients, sides = (
+        unknown if table is None else table[name].to_numpy(str) for name in ("group", "laterality")
+    )
+    return graded(logits, facts, patients, sides), {"embedding": embedding}

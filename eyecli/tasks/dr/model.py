@@ -10,6 +10,7 @@ from keras import layers
 
 from eyecli.errors import UsageError
 from eyecli.nets import backbones, efficientnet_lite
+from eyecli.nets.half import round_to_half
 from eyecli.nets.heads import Pooling, pooled
 
 
@@ -131,4 +132,6 @@ def warm_start(model: keras.Model, backbone: str, path: Path, trainable: str) ->
     trunk = keras.Model(model.inputs[0], last.output)
     facts = backbones.load_weights(trunk, backbone, path)
     backbones.freeze(trunk, trainable)
+    if trainable == "head":
+        round_to_half(trunk)
     return {"backbone": facts}

@@ -13,6 +13,7 @@ from eyecli.data.classes import LATERALITY, images
 from eyecli.data.fields import Field
 from eyecli.data.published import PUBLISHED
 from eyecli.data.tables import (
+    Line,
     Table,
     convert_lines,
     find_table,
@@ -139,7 +140,8 @@ def _kaggle(source: Source) -> Photographs:
 
 def _table(source: Source) -> Photographs:
     """A row a photograph."""
-    table = read_table(source, TABLE_FIELDS)
+    table = read_table(source, TABLE_FIELDS, single=("path", "grade"))
+    table = replace(table, lines=_with_paths(table, source))
     found = Photographs()
     stems = Counter(PurePosixPath(path).stem for path in images(source.digests))
     for where, values in _converted(table, TABLE_FIELDS, source, found.faults):
@@ -158,6 +160,26 @@ def _table(source: Source) -> Photographs:
         found.where.append(where)
     found.faults.extend(_without_row(images(source.digests), found.files, {}))
     return found
+
+
+def _with_paths(table: Table, source: Source) -> list[Line]:
+    """Put paths in the place of names, which tables give without folder or ending."""
+    called: dict[str, set[str]] = {}
+    for path in images(source.digests):
+        place = PurePosixPath(path)
+        for name in (str(place.with_suffix("")), place.name, place.stem):
+            called.setdefault(name, set()).add(path)
+    lines = []
+    for line in table.lines:
+        name = line.cells.get("path", "").strip()
+        paths = [] if name in source.digests else sorted(called.get(name, ()))
+        if len(paths) == 1:
+            line = replace(line, cells={**line.cells, "path": paths[0]})
+        elif paths:
+            said = f"{table.names['path']} '{name}' is each of {' and '.join(paths[:2])}"
+            line = replace(line, problem=line.problem or said)
+        lines.append(line)
+    return lines
 
 
 def _folders(source: Source) -> Photographs:

@@ -23,6 +23,7 @@ from eyecli.metrics.calibration import expected_calibration_error, top_label
 from eyecli.metrics.operating import accuracy, balanced_accuracy, macro_f1, recalls
 from eyecli.tasks.dr.about import ABOUT
 from eyecli.tasks.dr.baselines import BASELINES, Known, predict
+from eyecli.tasks.dr.fusion import ALONE
 from eyecli.tasks.dr.grading import GRADES, Target, named, probabilities
 from eyecli.tasks.dr.plots import plots
 
@@ -37,6 +38,8 @@ PREDICTED: Sequence[str] = (*named("grade"), *DECIDED)
 WHICH_TARGET: dict[int, Target] = {1: "any-dr", 2: "referable"}
 WHICH = {1: "any", 2: "referable", 3: "severe", 4: "proliferative"}
 
+# A model with fusion, without it.
+ONE_EYE = "one eye"
 # Fewer rows than this say nothing of a group.
 LEAST_ROWS = 20
 # Photographs of a lower quality are a group of their own.
@@ -69,6 +72,8 @@ def findings(
     data = on or prepared
     columns = predicted_columns(table)
     predictions = {"model": table[columns].to_numpy(float)}
+    if f"grade_predicted{ALONE}" in table:
+        predictions[ONE_EYE] = table[[f"{name}{ALONE}" for name in columns]].to_numpy(float)
     predictions |= baseline_predictions(table, prepared, split, on=on)
     sampling = sampling_of(table)
     rows = {
@@ -97,27 +102,50 @@ def findings(
     )  # fmt: skip
     parts = {
         f"By {column}": _by(column, groups, table, predictions["model"], data)
-        for column, groups in _subgroups(table).items()
+        for column, groups in _subgroups(table, data.setup["size"]).items()
     }
+    against = compared.against["model"]
+    alone = [other for other in against if other.against == ONE_EYE]
     return Findings(
         metrics + [metric for of in parts.values() for metric in of],
-        list(compared.against["model"]), "", _notes(table, split), drawn,
+        [other for other in against if other.against != ONE_EYE], "", _notes(table, split), drawn,
+        comparisons={"Both eyes against one": alone} if alone else {},
         tables={title: of for title, of in parts.items() if of},
         measure="quadratic weighted kappa" if len(columns) > len(DECIDED) + 1 else "kappa",
     )  # fmt: skip
 
 
-def _subgroups(table: pd.DataFrame) -> dict[str, np.ndarray]:
-    """Name to the group of every row, for what tells of camera, eye and quality."""
+def _subgroups(table: pd.DataFrame, side: int) -> dict[str, np.ndarray]:
+    """Name to the group of every row, for what tells of camera, eye, quality and resolution."""
     quality = np.where(table["quality"].to_numpy(float) < MEDIOCRE, "below", "from")
     sizes = [f"{w}x{h}" for w, h in zip(table["width"], table["height"], strict=True)]
     found = {
         "camera": np.array(sizes),
         "quality": np.char.add(quality.astype(str), f" {MEDIOCRE:g}"),
+        "resolution": resolution(2 * table["fundus_radius"].to_numpy(float), side),
     }
     if table["laterality"].astype(bool).any():
         found["laterality"] = table["laterality"].to_numpy(str)
     return found
+
+
+def resolution(diameter: np.ndarray, side: int) -> np.ndarray:
+    """Group photographs by the diameter of the fundus in pixels of the original.
+
+    Parameters
+    ----------
+    diameter
+        (n,).
+    side
+        Of the stored square, in pixels: fewer were scaled up. Limits are it, its double and so on.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        ``below 512 px``, ``from 512 px``, ``from 1024 px``...
+    """
+    doubled = np.floor(np.log2(diameter / side)).astype(int)
+    return np.array([f"from {side * 2**k} px" if k >= 0 else f"below {side} px" for k in doubled])
 
 
 def _by(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from eyecli.errors import UsageError
 from eyecli.settings import setting
 from eyecli.training.settings import TrainSettings
+
+if TYPE_CHECKING:
+    from eyecli.data.prepared import Prepared
+    from eyecli.data.split import Split
 
 SIZES = (64, 1024)
 # Symmetries of the square that are closed under composition.
@@ -36,7 +39,7 @@ class DrPreprocess:
     enhance: Literal["none", "graham", "graham-fast", "clahe"] = setting(
         "none",
         "Change the stored pixels: Ben Graham's normalisation (exact, or blurred at a quarter of "
-        "the size), or CLAHE. Training can apply the same to plain pixels.",
+        "the size), or CLAHE; who applies a model must do the same.",
     )
     min_quality: float = setting(
         0.2, "Leave out photographs of a lower quality, 0 to 1; 0 keeps all that show a fundus."
@@ -73,7 +76,7 @@ class DrTrain(TrainSettings):
     # Names of blocks beside those that every task has.
     trainable: str = setting(  # type: ignore[assignment]
         "head",
-        "With pretrained weights: fit logistic regression on the features of the frozen backbone, "
+        "With pretrained weights: fit the last layer on the features of the frozen backbone, "
         "in one go (head), or train step by step: all layers (all), the last N convolutions of "
         "the backbone (lastN, such as last20), or a block and what follows it, named as its "
         "layers begin: block12 (EfficientNet-Lite, Xception), block6a (EfficientNetB), conv5 or "
@@ -115,6 +118,10 @@ class DrTrain(TrainSettings):
         "files would, are fitted on as well, as far as all are 40000 rows at most.",
     )
     dropout: float = setting(0.0, "Share of the features that is dropped in training.")
+    fusion: Literal["none", "both-eyes"] = setting(
+        "none",
+        "Let the other eye of a patient have a say in predictions; each photograph for itself.",
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -177,13 +184,17 @@ class DrTrain(TrainSettings):
         return self.trainable == "head"
 
 
-def check_train(settings: DrTrain, setup: Mapping[str, Any]) -> None:
+def check_train(settings: DrTrain, prepared: Prepared, split: Split) -> None:
     """Raise `UsageError` if the prepared data cannot be trained on with these settings."""
-    if settings.backbone == "eyenet" and setup["size"] % 8:
+    if settings.backbone == "eyenet" and prepared.setup["size"] % 8:
         raise UsageError("--backbone eyenet takes sides that are multiples of 8")
-    if settings.progressive and setup["size"] % 64:
+    size = prepared.setup["size"]
+    if settings.progressive and size % 64:
         raise UsageError(
-            f"--progressive with photographs of {setup['size']} pixels: their half is no multiple "
-            "of 32",
+            f"--progressive with photographs of {size} pixels: their half is no multiple of 32",
             "preprocess dr --size 256 or 512",
         )
+    if settings.fusion == "both-eyes":
+        from eyecli.tasks.dr.fusion import require_pairs
+
+        require_pairs(prepared, split)

@@ -18,4 +18,5 @@ TASK = Task(
     learning="eyecli.tasks.dr.learning",
     reporting="eyecli.tasks.dr.reporting",
     exporting="eyecli.tasks.dr.exporting",
+    predicting="eyecli.tasks.dr.predicting",
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from eyecli.tasks.gaze.fields import TARGETS
 from eyecli.tasks.gaze.model import EMBEDDING, build, warm_start
 from eyecli.tasks.gaze.settings import GazeTrain, chosen_inputs
 from eyecli.training.fit import Learner
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["ABOUT", "MAY_DIFFER", "augment", "finish", "learner", "names", "scale", "tabulate"]
 
@@ -105,8 +108,13 @@ def names(facts: dict[str, Any]) -> list[str]:
     return list(facts["names"])
 
 
-def tabulate(outputs: Row, facts: dict[str, Any]) -> tuple[Row, Row]:
-    """Turn outputs into ``pred_x``, ``pred_y`` in the target's unit, and the embedding."""
+def tabulate(
+    outputs: Row, facts: dict[str, Any], table: pd.DataFrame | None = None
+) -> tuple[Row, Row]:
+    """Turn outputs into ``pred_x``, ``pred_y`` in the target's unit, and the embedding.
+
+    Every sample stands alone: the table is not used.
+    """
     gaze = outputs["gaze"].reshape(-1, 2).astype(np.float64)
     gaze = gaze * np.array(facts["std"]) + np.array(facts["mean"])
     embedding = outputs["embedding"].reshape(len(gaze), -1)

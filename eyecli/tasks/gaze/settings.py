@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from eyecli.errors import UsageError, suggest
 from eyecli.settings import setting
 from eyecli.training.settings import TrainSettings
+
+if TYPE_CHECKING:
+    from eyecli.data.prepared import Prepared
+    from eyecli.data.split import Split
 
 # Of the network, in its order.
 INPUTS = ("face", "eyes", "boxes")
@@ -120,9 +123,9 @@ def chosen_inputs(text: str, prepared: list[str]) -> list[str]:
     return [name for name in INPUTS if name in wanted]
 
 
-def check_train(settings: GazeTrain, setup: Mapping[str, Any]) -> None:
+def check_train(settings: GazeTrain, prepared: Prepared, split: Split) -> None:
     """Raise `UsageError` if the prepared data cannot be trained on with these settings."""
-    chosen_inputs(settings.inputs, setup["inputs"])
+    chosen_inputs(settings.inputs, prepared.setup["inputs"])
 
 
 def parse_size(text: str, flag: str) -> tuple[float, float] | None:

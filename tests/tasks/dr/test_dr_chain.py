@@ -167,7 +167,7 @@ def test_the_report_has_baselines_and_intervals(made: Made) -> None:
     with (report.path / "metrics.csv").open(newline="") as stream:
         metrics = {(row["predictor"], row["metric"]): row for row in csv.DictReader(stream)}
     names = {predictor for predictor, _ in metrics}
-    assert names == {"model", "majority", "brightness", "camera", "HOG"}
+    assert names == {"model", "majority", "brightness", "camera", "rotation", "HOG"}
     for name in ("kappa_quadratic", "auc_referable", "auc_any"):
         low, value, high = (float(metrics["model", name][key]) for key in ("lo", "value", "hi"))
         assert low <= value <= high

@@ -23,6 +23,11 @@ SOLUTION = "image,level,Usage\n10_left,0,Private\n"
         ({**EYES, "labels/trainLabels.csv": "image,level\n"}, "kaggle-dr"),
         ({"10_left.png": "", "10_right.png": "", "any.csv": "image,level\n"}, "kaggle-dr"),
         ({"images/a.jpg": "", "labels.csv": "path,grade,dme_risk\n"}, "dr-table"),
+        ({"train_images/0a.png": "", "train.csv": "id_code,diagnosis\n"}, "dr-table"),
+        (
+            {"a.jpg": "", "x.csv": "Image name,Retinopathy grade,,\n"},
+            "dr-table",
+        ),
         ({"a.jpg": "", "x.csv": "\ufefffile;level;patient\n"}, "dr-table"),
         (["train/0/a.png", "train/1/b.png", "test/0/c.png", "test/4/d.png"], "dr-class-folders"),
         (["No_DR/a.png", "Mild/b.png", "Proliferate_DR/c.png", "README.txt"], "dr-class-folders"),

@@ -9,6 +9,7 @@ import pytest
 from photograph_sources import make_source
 
 from eyecli.errors import DataError, UsageError
+from eyecli.tasks.dr.fields import GRADE, PATH
 from eyecli.tasks.dr.photographs import (
     BAD_ROW,
     NO_IMAGE,
@@ -93,6 +94,46 @@ def test_a_table_names_its_own_columns(tmp_path: Path) -> None:
         {"sample": "b/1.png", "subject": "p", "laterality": "OS", "grade": 0},
     ]
     assert faults(found) == [("t.csv", "row 4", NO_IMAGE), ("2.png", "", NO_ROW)]
+
+
+@pytest.mark.parametrize("path", PATH.aliases)
+@pytest.mark.parametrize("grade", [GRADE.name, *GRADE.aliases])
+def test_published_tables_keep_their_columns(tmp_path: Path, path: str, grade: str) -> None:
+    table = f"{path.title()},{grade.upper()},Risk of macular edema ,,\na1,2,x,,\n b.c.png,4,x,,\n"
+    content = {"t.csv": table.encode(), "train_images/a1.png": b"1", "x/b.c.png": b"2"}
+    found = list_photographs(make_source(tmp_path, "dr-table", content))
+    assert found.faults == []
+    assert found.files == ["train_images/a1.png", "x/b.c.png"]
+    assert [(row["sample"], row["grade"]) for row in found.rows] == [("a1", 2), ("b.c", 4)]
+
+
+@pytest.mark.parametrize(
+    ("header", "field"),
+    [("image,id_code,level", "path"), ("path,Diagnosis,level", "grade")],
+)
+def test_of_two_columns_that_could_be_meant_none_is_chosen(
+    tmp_path: Path, header: str, field: str
+) -> None:
+    content = {"t.csv": f"{header}\na,a,1\n".encode(), "a.png": b"1"}
+    with pytest.raises(DataError, match=f"could both be the {field}") as error:
+        list_photographs(make_source(tmp_path, "dr-table", content))
+    first = header.split(",")[0] if field == "path" else "level"
+    assert error.value.hint == f"say which it is: --columns {field}={first}"
+
+
+def test_the_user_or_the_own_name_settles_which_column_is_meant(tmp_path: Path) -> None:
+    content = {"t.csv": b"image,id_code,grade,level\nz,a,1,3\n", "a.png": b"1"}
+    source = make_source(tmp_path, "dr-table", content, columns={"path": "id_code"})
+    found = list_photographs(source)
+    assert [(row["sample"], row["grade"]) for row in found.rows] == [("a", 1)]
+
+
+def test_a_name_of_several_files_is_none(tmp_path: Path) -> None:
+    content = {"t.csv": b"image,level\na,1\nx/a,2\n"} | dict.fromkeys(("x/a.png", "y/a.jpg"), b"1")
+    found = list_photographs(make_source(tmp_path, "dr-table", content))
+    assert found.files == ["x/a.png"]
+    assert faults(found) == [("t.csv", "row 2", BAD_ROW), ("a.jpg", "", NO_ROW)]
+    assert found.faults[0].detail == "image 'a' is each of x/a.png and y/a.jpg"
 
 
 def test_folders_are_grades_and_names_may_tell_the_patient(tmp_path: Path) -> None:

@@ -1,0 +1,128 @@
+"""What a model is applied to: folders, archives, one file, tables."""
+
+from __future__ import annotations
+
+import os
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from eyecli.data.classes import images
+from eyecli.data.fields import Field
+from eyecli.data.inputs import Inputs, find_inputs
+from eyecli.errors import DataError, UsageError
+
+FIELDS = (
+    Field("path", "path", "photograph", "a.jpg", needed=True, aliases=("file", "image")),
+    Field("id", "text", "goes along", "a"),
+    Field("subject", "text", "whose", "p01", aliases=("patient",)),
+)
+FILES = {"b/2.png": b"two", "a.jpg": b"one", "b/10.JPG": b"ten", "b/notes.txt": b"-"}
+SORTED = [("a.jpg", b"one"), ("b/10.JPG", b"ten"), ("b/2.png", b"two")]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    place = tmp_path / "photos"
+    for name, content in {**FILES, ".hidden/3.png": b"no"}.items():
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / name).write_bytes(content)
+    return place
+
+
+def find(place: Path, workspace: Path = Path("none"), **columns: str) -> Inputs:
+    return find_inputs(place, workspace, FIELDS, images, "photographs", columns)
+
+
+def contents(inputs: Inputs) -> list[tuple[str, bytes]]:
+    return [(one.file, one.read()) for one in inputs.files]
+
+
+def test_pictures_of_a_folder_are_sorted_and_the_workspace_is_left_out(folder: Path) -> None:
+    (folder / "ws").mkdir()
+    (folder / "ws/kept.png").write_bytes(b"ours")
+    assert contents(find(folder, folder / "ws")) == SORTED
+    assert find(folder).carried == ()
+
+
+def test_archives_are_read_where_they_lie(folder: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "p.zip", "w", zipfile.ZIP_DEFLATED) as packed:
+        for name, content in FILES.items():
+            packed.writestr(name, content)
+    with tarfile.open(tmp_path / "p.tar", "w") as tar:
+        for name in FILES:
+            tar.add(folder / name, name)
+    for name in ("p.zip", "p.tar"):
+        assert contents(find(tmp_path / name)) == SORTED
+    with tarfile.open(tmp_path / "p.tar.gz", "w:gz") as tar:
+        tar.add(folder / "a.jpg", "a.jpg")
+    with pytest.raises(UsageError, match="compressed as a whole"):
+        find(tmp_path / "p.tar.gz")
+
+
+def test_one_file_is_called_as_it_was_named(folder: Path) -> None:
+    assert contents(find(folder / "a.jpg")) == [(str(folder / "a.jpg"), b"one")]
+
+
+@pytest.mark.parametrize("column", ["path", "file", "image"])
+def test_a_table_gives_the_order_and_what_goes_along(folder: Path, column: str) -> None:
+    table = folder / "list.csv"
+    table.write_text(f"patient;grade;{column}\np1;7;b/2.png\n;;a.jpg\n", encoding="utf-8-sig")
+    found = find(table)
+    assert found.carried == ("subject",)
+    assert contents(found) == [("b/2.png", b"two"), ("a.jpg", b"one")]
+    assert [one.carried for one in found.files] == [{"subject": "p1"}, {"subject": ""}]
+
+
+def test_columns_may_have_names_of_their_owner(folder: Path) -> None:
+    (folder / "list.csv").write_text("photo,id\na.jpg,1\n")
+    assert contents(find(folder / "list.csv", path="photo")) == [("a.jpg", b"one")]
+    with pytest.raises(DataError) as caught:
+        find(folder / "list.csv")
+    assert "--columns path=NAME" in str(caught.value.hint)
+    with pytest.raises(UsageError, match="is no CSV"):
+        find(folder, path="photo")
+
+
+def test_a_bad_row_is_said_when_its_turn_comes(folder: Path) -> None:
+    os.mkfifo(folder / "pipe.png")
+    (folder / "list.csv").write_text("path,id\na.jpg,1\nno.png,2\na.jpg,3,4\n,5\npipe.png,6\n")
+    good, *bad = find(folder / "list.csv").files
+    assert good.read() == b"one"
+    said = []
+    for one in bad:
+        with pytest.raises(DataError) as caught:
+            one.read()
+        said.append(caught.value.message.removeprefix(f"{folder}/"))
+    assert said == [
+        "no.png: no such file", "list.csv: row 4: 3 cells, the header has 2",
+        "list.csv: row 5: path is empty", "pipe.png: no such file",
+    ]  # fmt: skip
+    assert [one.carried["id"] for one in bad] == ["2", "", "5", "6"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("none", None, "no such folder"),
+        ("notes.txt", "x", "none of photographs, no CSV and no archive"),
+        ("list.csv", "grade\n1\n", "column 'path' is missing"),
+        ("list.csv", "path\n", "no photographs in it"),
+        ("p.zip", "no zip", "damaged"),
+    ],
+)
+def test_what_cannot_be_a_source_is_named(
+    tmp_path: Path, name: str, content: str | None, said: str
+) -> None:
+    if content is not None:
+        (tmp_path / name).write_text(content)
+    with pytest.raises(DataError, match=said):
+        find(tmp_path / name)
+
+
+def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("x")
+    with pytest.raises(DataError, match="no photographs in it"):
+        find(tmp_path)

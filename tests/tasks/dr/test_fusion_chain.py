@@ -1,0 +1,158 @@
+"""Fusion of both eyes from photographs to a report, and nothing of the test rows in it."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+from drawn_weights import checkpoint
+from weight_files import write_safetensors
+
+from eyecli.data.plan import SplitSettings
+from eyecli.data.prepare import prepare
+from eyecli.data.prepared import Prepared, open_prepared, read_split, read_table
+from eyecli.errors import UsageError
+from eyecli.evaluation.stage import EvaluateSettings, evaluate
+from eyecli.sources.source import fetch_path
+from eyecli.synthesis.fundus import write_fundus
+from eyecli.tasks.base import all_layouts
+from eyecli.tasks.dr import exporting, learning, reporting
+from eyecli.tasks.dr.layouts import read_raw
+from eyecli.tasks.dr.settings import DrPreprocess, DrTrain, check_train
+from eyecli.training.model import read_facts
+from eyecli.training.stage import train
+from eyecli.weights.artifact import fetch_file
+from eyecli.workspace.store import Artifact, open_workspace
+
+FUSED = DrTrain(weights="own", fusion="both-eyes", views=0)
+COLUMNS = [f"p_ge{grade}" for grade in (1, 2, 3, 4)]
+
+
+@dataclass(frozen=True)
+class Made:
+    root: Path
+    prepared: Artifact
+    split: Artifact
+    model: Artifact
+    predictions: Artifact
+
+
+def photographs(folder: Path) -> None:
+    """Write both eyes of 36 people: the less green, the worse, with noise of each eye's own."""
+    write_fundus(folder, 36, 0)
+    rng = np.random.default_rng(0)
+    with (folder / "trainLabels.csv").open(newline="") as stream:
+        for row in csv.DictReader(stream):
+            path = str(folder / f"{row['image']}.jpeg")
+            picture = cv2.imread(path).astype(float)
+            picture[..., 1] *= 1 - 0.12 * (int(row["level"]) + rng.normal())
+            cv2.imwrite(path, np.clip(picture, 0, 255).astype(np.uint8))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    folder = tmp_path_factory.mktemp("fusion")
+    photographs(folder / "photographs")
+    root = open_workspace(folder / "workspace", create=True)
+    source = fetch_path(root, folder / "photographs", all_layouts(), layout="kaggle-dr").artifact
+    shape = DrPreprocess(size=64, processes=1)
+    prepared, split = (
+        outcome.artifact
+        for outcome in prepare(root, "dr", source, read_raw, shape, SplitSettings("holdout:0.25"))
+    )
+    write_safetensors(folder / "own.safetensors", checkpoint(1))
+    weights = fetch_file(root, folder / "own.safetensors", "own", "CC0", force=False).artifact
+    model, predictions = train(
+        root, "dr", lambda: learning, prepared, split, FUSED, weights=weights
+    )
+    return Made(root, prepared, split, model.artifact, predictions.artifact)
+
+
+def test_predictions_of_both_eyes_stand_beside_those_of_one(made: Made) -> None:
+    table = read_table(made.predictions.path / "predictions.csv")
+    facts = read_facts(made.model, 0)
+    assert any(facts["fusion"]["other"])
+    fused = table[COLUMNS].to_numpy() != table[[f"{name}_alone" for name in COLUMNS]].to_numpy()
+    assert fused.any(axis=1).all(), "every drawn patient has two eyes"
+    # Patients are whole within a part, so that a part alone is predicted the same.
+    assert (table.groupby("subject")["part"].nunique() == 1).all()
+
+
+def test_the_report_says_what_fusion_gains(made: Made) -> None:
+    report = evaluate(
+        made.root, lambda: reporting, made.predictions, made.model, made.prepared, made.split,
+        EvaluateSettings(),
+    ).artifact  # fmt: skip
+    with (report.path / "metrics.csv").open(newline="") as stream:
+        metrics = {(row["predictor"], row["metric"]): float(row["value"])
+                   for row in csv.DictReader(stream)}  # fmt: skip
+    for metric in ("kappa_quadratic", "auc_referable"):
+        assert metrics["model", metric] != metrics["one eye", metric]
+    found = json.loads((report.path / "report.json").read_text())
+    (against,) = found["comparisons"]["Both eyes against one"]
+    assert against["other"] == pytest.approx(metrics["one eye", "kappa_quadratic"])
+    assert "one eye" not in report.manifest.summary["verdict"]
+    assert "fusion both-eyes" in (made.model.path / "card.md").read_text()
+
+
+def test_the_package_sees_one_eye_and_carries_what_joins_two(made: Made) -> None:
+    facts, setup = read_facts(made.model, 0), open_prepared(made.prepared).setup
+    metadata = exporting.contract(facts, setup).metadata
+    assert json.loads(metadata["fusion"]) == facts["fusion"] and metadata["fusion_meaning"]
+    assert float(metadata["temperature"]) == facts["temperature"]
+    del facts["fusion"]
+    assert "fusion" not in exporting.contract(facts, setup).metadata
+
+
+def test_data_without_patients_or_second_eyes_are_refused(made: Made, tmp_path: Path) -> None:
+    prepared, split = open_prepared(made.prepared), read_split(made.split)
+    check_train(FUSED, prepared, split)
+    write_fundus(tmp_path / "few", 6, 0)
+    source = fetch_path(made.root, tmp_path / "few", all_layouts(), layout="kaggle-dr").artifact
+    shape = DrPreprocess(size=64, processes=1)
+    few, by_patient = prepare(made.root, "dr", source, read_raw, shape, SplitSettings("kfold:3"))
+    with pytest.raises(UsageError, match=r"6 of 6 patients of prepared/dr@.* 20 are needed"):
+        check_train(FUSED, open_prepared(few.artifact), read_split(by_patient.artifact))
+    _, alone = prepare(
+        made.root, "dr", source, read_raw, shape, SplitSettings("kfold:3", group="none")
+    )
+    with pytest.raises(UsageError, match=r"needs patients.*--group none"):
+        check_train(FUSED, prepared, read_split(alone.artifact))
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_grades_of_test_rows_have_no_part_in_it(closed: bool) -> None:
+    rng = np.random.default_rng(0)
+    grades = rng.permutation(np.tile(np.arange(5), 32))
+    grades[1::2] = grades[::2]
+    table = pd.DataFrame({"grade": grades, "laterality": ["OD", "OS"] * 80})
+    owner, rows = np.repeat(np.arange(80), 2), np.arange(120)
+    logits = grades[:, None] - np.arange(4) - 0.5 + rng.normal(0, 1, (160, 4))
+    settings = DrTrain(
+        backbone="eyenet", weights="own" if closed else "none", pretrained=False,
+        trainable="head" if closed else "all", fusion="both-eyes", views=0,
+    )  # fmt: skip
+
+    def facts(index: pd.DataFrame) -> dict[str, Any]:
+        data = cast(Prepared, SimpleNamespace(index=index, setup={"size": 64}))
+        made_of = learning.learner(data, np.arange(60), settings)
+        embedding = np.repeat(logits, 128, axis=1)[:, : made_of.model.output["embedding"].shape[-1]]
+
+        def run(rows: np.ndarray, view: int = 0) -> dict[str, np.ndarray]:
+            return {"embedding": embedding[rows], "logits": logits[rows]}
+
+        return learning.finish(made_of, data, rows, owner[rows].astype(str), run, settings)
+
+    shuffled, other = table.copy(), table.copy()
+    shuffled.loc[120:, "grade"] = rng.permutation(grades[120:])
+    other.loc[60:119, "grade"] = rng.permutation(grades[60:120])
+    found = facts(table)["fusion"]
+    assert found and found == facts(shuffled)["fusion"] != facts(other)["fusion"]
