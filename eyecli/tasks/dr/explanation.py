@@ -10,7 +10,7 @@ import numpy as np
 from eyecli.data.prepared import Prepared
 from eyecli.evaluation.gradcam import gradcam, pooled_cam
 from eyecli.nets.backbones import backbone
-from eyecli.tasks.dr.grading import main_boundary
+from eyecli.tasks.dr.grading import Loss, main_boundary
 from eyecli.tasks.dr.model import maps
 from eyecli.tasks.dr.settings import DrTrain
 
@@ -95,18 +95,35 @@ def drawn(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def questions(facts: Mapping[str, Any], predicted: int) -> list[tuple[str, np.ndarray]]:
-    """Return two scores to explain: a title, and (b,) the weights of the logits of boundaries.
+    """Return two scores to explain: a title, and (outputs,) the weights of the logits.
 
     That the grade is at least the one of the main question; and the predicted class, for which
     speaks what lifts the boundary below it and lowers the one above it. A model with one boundary
-    has two classes: the second score is that of the other.
+    has two classes: the second score is that of the other. Where the output is a score itself,
+    what raises it speaks for all classes but the lowest.
     """
     bounds: Sequence[int] = facts["boundaries"]
-    ways = np.eye(len(bounds))
+    reach, own = _weights(facts.get("loss", "cumulative"), len(bounds))
     asked = main_boundary(facts["target"])
-    question = (f"speaks for grade {bounds[asked]} or more", ways[asked])
+    question = (f"speaks for grade {bounds[asked]} or more", reach[asked])
     if len(bounds) == 1:
-        return [question, (f"speaks for less than grade {bounds[0]}", -ways[0])]
-    edges = np.vstack([np.zeros(len(bounds)), ways, np.zeros(len(bounds))])
+        return [question, (f"speaks for less than grade {bounds[0]}", -reach[0])]
     reached = int(np.searchsorted(bounds, predicted, side="right"))
-    return [question, (f"for grade {predicted}, as predicted", edges[reached] - edges[reached + 1])]
+    return [question, (f"for grade {predicted}, as predicted", own[reached])]
+
+
+def _weights(loss: Loss, boundaries: int) -> tuple[np.ndarray, np.ndarray]:
+    """Weights of the outputs for reaching each boundary, and for each class between them."""
+    if loss == "cross-entropy":
+        classes = np.eye(boundaries + 1)
+        reach = [
+            classes[k:].mean(axis=0) - classes[:k].mean(axis=0) for k in range(1, len(classes))
+        ]
+        return np.stack(reach), classes - classes.mean(axis=0)
+    if loss == "mse":
+        up = np.ones((boundaries, 1))
+        return up, np.vstack([-up[:1], up])
+    each, none = np.eye(boundaries), np.zeros((1, boundaries))
+    # With CORN a boundary is reached when all before it are.
+    up = np.tril(np.ones((boundaries, boundaries))) if loss == "corn" else each
+    return up, np.vstack([none, up]) - np.vstack([each, none])

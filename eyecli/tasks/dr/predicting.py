@@ -28,6 +28,7 @@ from eyecli.tasks.dr.grading import (
 )
 from eyecli.training.applying import Applied, PredictSettings
 from eyecli.training.model import load_fold, read_facts, read_model
+from eyecli.training.symmetries import turned
 from eyecli.workspace.store import Artifact
 
 if TYPE_CHECKING:
@@ -89,7 +90,9 @@ def applied(model: Artifact, partitions: Sequence[int], settings: PredictSetting
     if settings.abstain:
         limit = _limit(model, facts, settings.abstain)
     log.info("for research only: no medical device")
-    run = networks([load_fold(model, partition) for partition in partitions])
+    each = networks([load_fold(model, partition) for partition in partitions])
+    # Temperature and cuts were settled on such means.
+    run = over_views(each, folds[0].get("test_views", 1))
 
     def rows(photographs: Sequence[Photograph]) -> list[dict[str, Any]]:
         seen = [one.pixels for one in photographs if one.pixels is not None]
@@ -150,6 +153,16 @@ def networks(models: Sequence[keras.Model]) -> Networks:
         return [np.asarray(logits).reshape(len(pixels), -1) for logits in outputs]
 
     return each
+
+
+def over_views(run: Networks, views: int) -> Networks:
+    """Return what gives the mean of the logits over so many symmetries of the photographs."""
+
+    def mean(pixels: np.ndarray) -> list[np.ndarray]:
+        shown = [run(turned({"pixels": pixels}, view)["pixels"]) for view in range(views)]
+        return [np.mean(logits, axis=0) for logits in zip(*shown, strict=True)]
+
+    return mean
 
 
 def _same_but_for_the_head(one: keras.Model, other: keras.Model) -> bool:

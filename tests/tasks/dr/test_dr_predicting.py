@@ -192,6 +192,22 @@ def test_networks_give_what_each_would(
         np.testing.assert_allclose(logits, expected.reshape(3, 4), rtol=1e-4, atol=1e-5)
 
 
+def test_logits_are_averaged_over_views() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3), np.uint8)
+    weights = np.random.default_rng(1).normal(size=(8, 8, 3))
+
+    def run(pixels: np.ndarray) -> list[np.ndarray]:
+        first = (pixels * weights).sum(axis=(1, 2, 3))[:, None]
+        return [first, first**2]
+
+    shown = [run(each) for each in (pixels, pixels[:, :, ::-1])]
+    found = predicting.over_views(run, 2)(pixels)
+    for number in (0, 1):
+        expected = (shown[0][number] + shown[1][number]) / 2
+        np.testing.assert_allclose(found[number], expected)
+    np.testing.assert_array_equal(predicting.over_views(run, 1)(pixels)[0], run(pixels)[0])
+
+
 def test_binary_targets_have_a_column_for_their_question() -> None:
     folds = [{"target": "any-dr", "temperature": 1.0, "cuts": [0.5], "sensitive": 0.4,
               "specific": None, "confidence": [0.5, 1.0]}]  # fmt: skip
