@@ -60,7 +60,9 @@ def explain(
     trunk = settings.get("backbone", DrTrain.backbone)
     rows: list[dict[str, str]] = []
     found: list[np.ndarray] = []
-    for partition, part in drawn(table).groupby("partition"):
+    chosen = drawn(table)
+    for partition in chosen["partition"].unique():
+        part = chosen[chosen["partition"] == partition]
         network, facts = load(int(partition))
         usual = embedding[table["partition"].to_numpy() == partition].mean(axis=0)
         stored = data.arrays.take("pixels", [row_of[sample] for sample in part["sample"]])
