@@ -100,6 +100,7 @@ def test_the_report_says_what_fusion_gains(made: Made) -> None:
     (against,) = found["comparisons"]["Both eyes against one"]
     assert against["other"] == pytest.approx(metrics["one eye", "kappa_quadratic"])
     assert "one eye" not in report.manifest.summary["verdict"]
+    assert "'one eye' is the same model" in (report.path / "report.md").read_text()
     assert "fusion both-eyes" in (made.model.path / "card.md").read_text()
 
 
