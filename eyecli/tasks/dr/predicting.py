@@ -141,15 +141,16 @@ def networks(models: Sequence[keras.Model]) -> Networks:
         trunk = keras.Model(first.input, first.output["embedding"])
 
         def shared(pixels: np.ndarray) -> list[np.ndarray]:
-            features = np.asarray(trunk(scale({"pixels": pixels}), training=False))
-            flat = features.reshape(len(pixels), -1)
+            # As one graph, which takes two thirds of the time of layer by layer.
+            features = trunk.predict_on_batch(scale({"pixels": pixels}))
+            flat = np.asarray(features).reshape(len(pixels), -1)
             return [flat @ kernel[0, 0] + bias for kernel, bias in heads]
 
         return shared
 
     def each(pixels: np.ndarray) -> list[np.ndarray]:
         inputs = scale({"pixels": pixels})
-        outputs = [model(inputs, training=False)["logits"] for model in models]
+        outputs = [model.predict_on_batch(inputs)["logits"] for model in models]
         return [np.asarray(logits).reshape(len(pixels), -1) for logits in outputs]
 
     return each
