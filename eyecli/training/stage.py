@@ -278,7 +278,9 @@ def _outputs(
     facts, network = read_facts(model, partition), load_fold(model, partition)
     names, views = trainer.names(facts), facts.get("test_views", 1)
     if facts.get("closed"):
-        frozen = Learner(network, names, {}, {}, trainer.scale, dict, test_views=views)
+        frozen = Learner(
+            network, names, {}, {}, trainer.scale, lambda sample, _: sample, test_views=views
+        )
         return outputs_by_kept(cache, frozen, prepared, rows)
     return predict(network, prepared.arrays, names, rows, trainer.scale, views=views)
 

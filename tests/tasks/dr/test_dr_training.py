@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, get_args
 
 import numpy as np
@@ -237,7 +238,8 @@ def test_a_part_of_a_backbone_needs_its_weights() -> None:
     with pytest.raises(UsageError, match="--trainable last20 without pretrained weights"):
         _ = DrTrain(pretrained=False, trainable="last20").start
     with pytest.raises(UsageError, match="--progressive with photographs of 96 pixels"):
-        check_train(DrTrain(trainable="all", progressive=True), {"size": 96})
+        small: Any = SimpleNamespace(setup={"size": 96})
+        check_train(DrTrain(trainable="all", progressive=True), small, small)
 
 
 def test_a_training_of_before_is_found_again() -> None:
