@@ -67,9 +67,14 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     folder = tmp_path_factory.mktemp("predicting")
     root, photographs = open_workspace(folder / "ws", create=True), folder / "photographs"
     write_fundus(photographs, 6, 0)
+    with (photographs / "trainLabels.csv").open(newline="") as stream:
+        for row in csv.DictReader(stream):
+            # What networks with drawn weights can learn from few.
+            path = str(photographs / f"{row['image']}.jpeg")
+            cv2.imwrite(path, cv2.imread(path) * (1 - 0.15 * int(row["level"])))
     source = fetch_path(root, photographs, all_layouts(), layout="kaggle-dr").artifact
     # Enhanced pixels are other pixels: to forget it shows.
-    settings = DrPreprocess(size=64, processes=1, enhance="graham")
+    settings = DrPreprocess(size=64, processes=1, enhance="clahe")
     prepared, split = prepare(root, "dr", source, read_raw, settings, SplitSettings("kfold:2"))
     write_safetensors(folder / "own.safetensors", checkpoint(1))
     weights = fetch_file(root, folder / "own.safetensors", "own", "CC0", force=False).artifact
@@ -90,7 +95,7 @@ def test_a_fold_gives_its_stored_predictions(made: Made, fold: int) -> None:
     assert len(stored) > 4
     for _, known in stored.iterrows():
         row = rows[f"{known['sample']}.jpeg"]
-        np.testing.assert_allclose([row[g] for g in GRADES], known[GRADES].astype(float), atol=2e-5)
+        np.testing.assert_allclose([row[g] for g in GRADES], known[GRADES].astype(float), atol=1e-4)
         assert (row["grade"], row["referable"]) == (known["grade_predicted"], known["sensitive"])
         assert (row["width"], row["height"]) == (known["width"], known["height"])
         assert row["quality"] == pytest.approx(known["quality"])
@@ -130,9 +135,10 @@ def test_abstention_follows_quality_and_certainty(made: Made) -> None:
     assert why(min_quality=1.0) == ["poor quality"] * 12
     assert why(abstain=0) == [""] * 12
     confidence = [r["confidence"] for r in made.rows(fold=0).values() if "confidence" in r]
-    share = next(n for n in range(101) if facts[n] > min(confidence))
-    expected = ["uncertain" if each < facts[share] else "" for each in confidence]
-    assert 0 < expected.count("uncertain") < 12 and why(abstain=share / 100) == expected
+    share = next(n for n in range(1, 101) if facts[n] > min(confidence))
+    limit = (facts[share - 1] + facts[share]) / 2
+    expected = ["uncertain" if each < limit else "" for each in confidence]
+    assert 0 < expected.count("uncertain") < 12 and why(abstain=(share - 0.5) / 100) == expected
 
 
 def test_an_earlier_model_calls_nothing_uncertain_and_says_so(
