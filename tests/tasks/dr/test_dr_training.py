@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, get_args
 
 import numpy as np
@@ -237,8 +236,12 @@ def test_options_that_do_not_go_together(change: dict[str, Any], said: str) -> N
 def test_a_part_of_a_backbone_needs_its_weights() -> None:
     with pytest.raises(UsageError, match="--trainable last20 without pretrained weights"):
         _ = DrTrain(pretrained=False, trainable="last20").start
-    with pytest.raises(UsageError, match="--progressive with photographs of 96 pixels"):
-        small: Any = SimpleNamespace(setup={"size": 96})
+
+
+@pytest.mark.parametrize("size", [64, 96, 160])
+def test_half_resolution_has_a_least_size(size: int) -> None:
+    small: Any = Drawn(Path(), None, {"size": size})
+    with pytest.raises(UsageError, match=f"--progressive with photographs of {size} pixels"):
         check_train(DrTrain(trainable="all", progressive=True), small, small)
 
 
