@@ -16,9 +16,9 @@ from eyecli.synthesis.fundus import write_fundus
 from eyecli.workspace.manifest import sha256_file
 
 FEW, MANY, DRAWN = 1_000, 10_000, 20
-# Ids, paths, digests and columns of a photograph: a crop of 64 pixels would be 12,288 bytes, and a
-# thumbnail of every 16th photograph 3,072.
-ROW_BYTES = 2_000
+# Ids, paths, digests and columns of a photograph, some 5,400 bytes in the dicts and lists that hold
+# them; crops of 64 pixels that were kept add 10,000.
+ROW_BYTES = 8_000
 SCRIPT = """
 import json, resource, sys
 from pathlib import Path
