@@ -25,6 +25,8 @@ from eyecli.sources.source import fetch_path
 from eyecli.synthesis.fundus import write_fundus
 from eyecli.tasks.base import all_layouts
 from eyecli.tasks.dr import exporting, learning, reporting
+from eyecli.tasks.dr.fusion import fuse
+from eyecli.tasks.dr.grading import exceedance
 from eyecli.tasks.dr.layouts import read_raw
 from eyecli.tasks.dr.settings import DrPreprocess, DrTrain, check_train
 from eyecli.training.model import read_facts
@@ -80,8 +82,12 @@ def test_predictions_of_both_eyes_stand_beside_those_of_one(made: Made) -> None:
     table = read_table(made.predictions.path / "predictions.csv")
     facts = read_facts(made.model, 0)
     assert any(facts["fusion"]["other"])
-    fused = table[COLUMNS].to_numpy() != table[[f"{name}_alone" for name in COLUMNS]].to_numpy()
-    assert fused.any(axis=1).all(), "every drawn patient has two eyes"
+    alone = table[[f"{name}_alone" for name in COLUMNS]].to_numpy().clip(1e-6, 1 - 1e-6)
+    own, fusion = np.log(alone / (1 - alone)), facts["fusion"]
+    both = fuse(own, table["subject"].to_numpy(str), table["laterality"].to_numpy(str), fusion)
+    expected = exceedance(both, fusion["temperature"])
+    np.testing.assert_allclose(table[COLUMNS].to_numpy(), expected, atol=1e-9)
+    assert (np.abs(both - own) > 1e-3).any(axis=1).all(), "every drawn patient has two eyes"
     # Patients are whole within a part, so that a part alone is predicted the same.
     assert (table.groupby("subject")["part"].nunique() == 1).all()
 
@@ -94,10 +100,10 @@ def test_the_report_says_what_fusion_gains(made: Made) -> None:
     with (report.path / "metrics.csv").open(newline="") as stream:
         metrics = {(row["predictor"], row["metric"]): float(row["value"])
                    for row in csv.DictReader(stream)}  # fmt: skip
-    assert any(
-        metrics["model", metric] != metrics["one eye", metric]
-        for metric in ("kappa_quadratic", "auc_referable")
-    )
+    for metric in ("kappa_quadratic", "auc_referable"):
+        assert ("one eye", metric) in metrics
+    # Few decisions differ among so few photographs, but all probabilities do.
+    assert metrics["model", "calibration_error"] != metrics["one eye", "calibration_error"]
     found = json.loads((report.path / "report.json").read_text())
     (against,) = found["comparisons"]["Both eyes against one"]
     assert against["other"] == pytest.approx(metrics["one eye", "kappa_quadratic"])
