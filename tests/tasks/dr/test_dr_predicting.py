@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
+import functools
 import io
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ from eyecli.tasks.dr.model import build
 from eyecli.tasks.dr.settings import DrPreprocess, DrTrain
 from eyecli.training import applying
 from eyecli.training.applying import PredictSettings, predicted
-from eyecli.training.model import read_facts, read_model
+from eyecli.training.model import load_fold, read_facts, read_model
 from eyecli.training.stage import train
 from eyecli.weights.artifact import fetch_file
 from eyecli.workspace.store import Artifact, open_workspace
@@ -86,6 +87,25 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     cv2.imwrite(str(photographs / "dark.jpeg"), np.zeros((300, 400, 3), np.uint8))
     table = read_table(predictions.artifact.path / "predictions.csv")
     return Made(root, photographs, model.artifact, table)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _networks_are_loaded_once() -> Iterator[None]:
+    """Loading them, and tracing their graph, is most of what a test would take."""
+    networks: dict[int, keras.Model] = {}
+
+    def load(model: Artifact, fold: int) -> keras.Model:
+        if fold not in networks:
+            networks[fold] = load_fold(model, fold)
+        return networks[fold]
+
+    run = predicting.networks
+    graphs = functools.cache(lambda *models: run(models))
+    patch = pytest.MonkeyPatch()
+    patch.setattr(predicting, "load_fold", load)
+    patch.setattr(predicting, "networks", lambda models: graphs(*models))
+    yield
+    patch.undo()
 
 
 @pytest.mark.parametrize("fold", [0, 1])
