@@ -49,8 +49,6 @@ def fit_logistic(
     yes: np.ndarray,
     groups: Sequence[str] | np.ndarray,
     seed: int = 0,
-    *,
-    blocks: Sequence[int] = (),
 ) -> Logistic:
     """Fit L2-penalised logistic regressions and choose their penalties.
 
@@ -68,9 +66,6 @@ def fit_logistic(
         (n,) group of every sample; with one group only, samples are groups.
     seed
         Seed of the draw of the folds.
-    blocks
-        How many features in turn belong together: each block weighs the same, however many they
-        are; all are one block by default.
     """
     # Its own BLAS must be there to be limited.
     import scipy.optimize  # noqa: F401
@@ -79,9 +74,7 @@ def fit_logistic(
     x, yes = np.asarray(x, np.float64), np.asarray(yes, bool)
     fold = group_folds(groups, seed, FOLDS)
     mean, std = x.mean(axis=0), x.std(axis=0)
-    sizes = np.array(blocks or [x.shape[1]])
-    weight_of = np.repeat(np.sqrt(sizes * len(sizes)), sizes)
-    std = np.where(std > 1e-8 * (1 + np.abs(mean)), std, np.inf) * weight_of
+    std = np.where(std > 1e-8 * (1 + np.abs(mean)), std, np.inf) * np.sqrt(x.shape[1])
     with threadpool_limits(1 if len(x) * min(x.shape) <= SMALL else None, "blas"):
         scores, axes = _principal((x - mean) / std)
         chosen = _evenly(len(x), MOST)
