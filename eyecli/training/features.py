@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PILE = 32
+# Samples from which on a graph is worth its making.
+MANY = 100
 
 
 def kept_outputs(
@@ -108,7 +110,7 @@ def _write(path: Path, trunk: object, learner: Learner, prepared: Prepared, view
         rows = np.arange(start, min(start + PILE, number))
         made = predict(
             trunk, prepared.arrays, learner.names, rows, _viewed(learner, rows, view),
-            views=_symmetries(learner, view),
+            views=_symmetries(learner, view), graph=number >= MANY,
         )  # fmt: skip
         found.append(made["embedding"].reshape(len(rows), -1))
     part = path.with_suffix(".part")
