@@ -64,6 +64,7 @@ class Bench:
             inner = fold_folder(folder, partition)
             inner.mkdir()
             (inner / "model.weights.h5").write_text(f"{content} {partition}")
+            (inner / "facts.json").write_text("{}")
             line = train_command("gaze", self.prepared, self.split, SETTINGS)
             return Built(summary={"parameters": 5, "command": line})
 
