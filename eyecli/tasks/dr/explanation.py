@@ -29,7 +29,7 @@ def explain(
     scale: Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]],
     load: Callable[[int], tuple[Any, dict[str, Any]]],
 ) -> tuple[pd.DataFrame, np.ndarray]:
-    """Map what spoke for referable retinopathy, and for the predicted grade, in some photographs.
+    """Map what spoke for the answers to `questions` in some photographs.
 
     Parameters
     ----------
@@ -95,18 +95,34 @@ def drawn(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def questions(facts: Mapping[str, Any], predicted: int) -> list[tuple[str, np.ndarray]]:
-    """Return two scores to explain: a title, and (b,) the weights of the logits of boundaries.
+    """Return two scores to explain: a title, and the weights of the logits.
 
-    That the grade is at least the one of the main question; and the predicted class, for which
-    speaks what lifts the boundary below it and lowers the one above it. A model with one boundary
-    has two classes: the second score is that of the other.
+    That the grade is at least the one of the main question; and the predicted class. Of logits of
+    boundaries, for a class speaks what lifts the boundary below it and lowers the one above it; of
+    logits of classes, what lifts its own above the mean of the others, and for a grade or more what
+    lifts the mean of those classes above that of the rest. A model with one boundary has two
+    classes: the second score is that of the other. A regressed grade has one score, and so has
+    what speaks against it.
     """
     bounds: Sequence[int] = facts["boundaries"]
-    ways = np.eye(len(bounds))
+    count, loss = len(bounds), facts.get("loss", "cumulative")
+    if loss == "mse":
+        up = np.ones(1)
+        return [("speaks for a higher grade", up), ("speaks for a lower grade", -up)]
     asked = main_boundary(facts["target"])
-    question = (f"speaks for grade {bounds[asked]} or more", ways[asked])
-    if len(bounds) == 1:
-        return [question, (f"speaks for less than grade {bounds[0]}", -ways[0])]
-    edges = np.vstack([np.zeros(len(bounds)), ways, np.zeros(len(bounds))])
     reached = int(np.searchsorted(bounds, predicted, side="right"))
-    return [question, (f"for grade {predicted}, as predicted", edges[reached] - edges[reached + 1])]
+    if loss == "cross-entropy":
+        classes = np.arange(count + 1)
+        more, own = _contrast(classes > asked), _contrast(classes == reached)
+    else:
+        edges = np.vstack([np.zeros(count), np.eye(count), np.zeros(count)])
+        more, own = edges[asked + 1], edges[reached] - edges[reached + 1]
+    question = (f"speaks for grade {bounds[asked]} or more", more)
+    if count == 1:
+        return [question, (f"speaks for less than grade {bounds[0]}", -more)]
+    return [question, (f"for grade {predicted}, as predicted", own)]
+
+
+def _contrast(chosen: np.ndarray) -> np.ndarray:
+    """Weights of the mean of the chosen less the mean of the others."""
+    return chosen / chosen.sum() - ~chosen / (~chosen).sum()
