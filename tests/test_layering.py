@@ -28,10 +28,12 @@ ALLOWED = {
     "training/schedules.py": ({"keras"}, "a schedule and an optimizer of Keras"),
     "nets/backbones.py": ({"keras"}, "layers of the networks"),
     "nets/eyenet.py": ({"keras"}, "layers of the network"),
+    "nets/half.py": ({"keras"}, "layers of the networks"),
     "nets/heads.py": ({"keras"}, "layers of the head"),
     "nets/efficientnet_lite.py": ({"keras"}, "layers of the network"),
     "nets/resnet3d.py": ({"keras"}, "layers of the network"),
     "tasks/dr/model.py": ({"keras"}, "layers of the network"),
+    "tasks/dr/objectives.py": ({"keras"}, "losses of the network"),
     "tasks/gaze/model.py": ({"keras"}, "layers of the network"),
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -140,4 +140,10 @@ DESCRIPTIONS = {
     "constant": "constant, the median of the training targets",
     "ridge on pixels": f"ridge regression on images scaled to {SIDE} x {SIDE} grey pixels, its "
     "penalty chosen by cross-validation over groups",
+    "majority": "majority, the shares of the classes in the training data",
+    "brightness": "logistic regression on mean and deviation of the colours of the fundus",
+    "camera": "logistic regression on the sizes of picture and file",
+    "rotation": "logistic regression on the outline of what is bright, which tells how a picture "
+    "was turned",
+    "HOG": "logistic regression on histograms of oriented gradients (Dalal and Triggs 2005)",
 }

@@ -74,9 +74,10 @@ def draw_gallery(folder: Path, data: Prepared) -> str | None:
         raise DataError(f"{folder}: {GALLERY} and {MAPS} are not of these data",
                         "eyecli workspace verify")  # fmt: skip
     tiles: list[tuple[np.ndarray, str]] = []
-    for (sample, array, truth), answers in table.groupby(["sample", "array", "truth"], sort=False):
-        picture = data.arrays.take(array, [row_of[sample]])[0]
-        tiles.append((picture, truth))
+    for _, answers in table.groupby(["sample", "truth"], sort=False):
+        first = answers.iloc[0]
+        picture = data.arrays.take(first["array"], [row_of[first["sample"]]])[0]
+        tiles.append((picture, first["truth"]))
         tiles += [(_lit(picture, maps[row]), answers["answer"][row]) for row in answers.index]
     return _grid(tiles)
 

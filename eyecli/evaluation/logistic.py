@@ -14,6 +14,9 @@ PENALTIES = np.logspace(-5, -1, 9)
 FOLDS = 5
 # Of more samples than this, so many choose the penalties.
 MOST = 4000
+# Products of up to so many numbers are done before a second thread has begun; where other processes
+# keep the cores busy, waiting for it costs a hundred times the work.
+SMALL = 2**21
 # No question has an answer that is surer than this before anything is seen.
 CERTAIN = 1e-3
 
@@ -46,8 +49,6 @@ def fit_logistic(
     yes: np.ndarray,
     groups: Sequence[str] | np.ndarray,
     seed: int = 0,
-    *,
-    blocks: Sequence[int] = (),
 ) -> Logistic:
     """Fit L2-penalised logistic regressions and choose their penalties.
 
@@ -65,26 +66,26 @@ def fit_logistic(
         (n,) group of every sample; with one group only, samples are groups.
     seed
         Seed of the draw of the folds.
-    blocks
-        How many features in turn belong together: each block weighs the same, however many they
-        are; all are one block by default.
     """
+    # Its own BLAS must be there to be limited.
+    import scipy.optimize  # noqa: F401
+    from threadpoolctl import threadpool_limits
+
     x, yes = np.asarray(x, np.float64), np.asarray(yes, bool)
     fold = group_folds(groups, seed, FOLDS)
     mean, std = x.mean(axis=0), x.std(axis=0)
-    sizes = np.array(blocks or [x.shape[1]])
-    weight_of = np.repeat(np.sqrt(sizes * len(sizes)), sizes)
-    std = np.where(std > 1e-8 * (1 + np.abs(mean)), std, np.inf) * weight_of
-    scores, axes = _principal((x - mean) / std)
-    chosen = _evenly(len(x), MOST)
-    tried = np.stack([
-        _held_out(scores[chosen], yes[chosen], fold[chosen], penalty) for penalty in PENALTIES
-    ])  # fmt: skip
-    losses = np.logaddexp(0, np.where(yes[chosen], -tried, tried)).mean(axis=1)
-    best = losses.argmin(axis=0)
-    held_out = np.full(yes.shape, np.nan)
-    held_out[chosen] = np.take_along_axis(tried, best[None, None], axis=0)[0]
-    directions, intercepts = _fit(scores, yes, PENALTIES[best])
+    std = np.where(std > 1e-8 * (1 + np.abs(mean)), std, np.inf) * np.sqrt(x.shape[1])
+    with threadpool_limits(1 if len(x) * min(x.shape) <= SMALL else None, "blas"):
+        scores, axes = _principal((x - mean) / std)
+        chosen = _evenly(len(x), MOST)
+        tried = np.stack([
+            _held_out(scores[chosen], yes[chosen], fold[chosen], penalty) for penalty in PENALTIES
+        ])  # fmt: skip
+        losses = np.logaddexp(0, np.where(yes[chosen], -tried, tried)).mean(axis=1)
+        best = losses.argmin(axis=0)
+        held_out = np.full(yes.shape, np.nan)
+        held_out[chosen] = np.take_along_axis(tried, best[None, None], axis=0)[0]
+        directions, intercepts = _fit(scores, yes, PENALTIES[best])
     weight = axes.T @ directions / std[:, None]
     return Logistic(weight, intercepts - mean @ weight, PENALTIES[best], held_out)
 

@@ -29,15 +29,19 @@ def round_to_half(network: object) -> None:
         norm = _norm_after(layer)
         if not isinstance(layer, FOLDABLE) or not layer.weights:
             continue
-        *kernels, bias = _folded(layer, norm)
-        with np.errstate(over="ignore"):
-            rounded = [values.astype(np.float16).astype(np.float32) for values in (*kernels, bias)]
+        rounded = [as_half(values) for values in _folded(layer, norm)]
         if not all(np.isfinite(values).all() for values in rounded):
             continue
         *kernels, bias = rounded
         layer.set_weights([*kernels, *([0 * bias if norm else bias] if layer.use_bias else [])])
         if norm:
             _pass_through(norm, bias)
+
+
+def as_half(values: np.ndarray) -> np.ndarray:
+    """Round to float16; infinite where that cannot hold a value."""
+    with np.errstate(over="ignore"):
+        return values.astype(np.float16).astype(np.float32)
 
 
 def _norm_after(layer: object) -> layers.BatchNormalization | None:

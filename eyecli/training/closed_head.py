@@ -9,8 +9,9 @@ import numpy as np
 
 # Per row, on features of unit deviation divided by the root of their number.
 PENALTIES = np.logspace(-5, -1, 17)
-# A feature's deviation counts as this share of its size at least: below, rounding is all it has.
-LEAST_DEVIATION = 0.1
+# A feature's deviation counts as these shares of its size, and of the deviations of its block, at
+# least: below, rounding is all it has.
+OF_SIZE, OF_BLOCK = 0.1, 0.01
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,12 @@ def fit_closed(
 def _units(x: np.ndarray, mean: np.ndarray, blocks: Sequence[int]) -> np.ndarray:
     """Return what each feature is divided by."""
     sizes = np.array(blocks or [x.shape[1]])
-    std = np.hypot(x.std(axis=0, dtype=np.float64), LEAST_DEVIATION * np.abs(mean))
-    return np.where(std > 0, std, np.inf) * np.repeat(np.sqrt(sizes * len(sizes)), sizes)
+    std = x.std(axis=0, dtype=np.float64)
+    block = np.repeat(np.arange(len(sizes)), sizes)
+    usual = np.sqrt(np.bincount(block, std**2) / sizes)[block]
+    least = np.hypot(OF_SIZE * mean, OF_BLOCK * usual)
+    unit = np.where(usual > 0, np.hypot(std, least), np.inf)
+    return unit * np.sqrt(sizes * len(sizes))[block]
 
 
 def _principal(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

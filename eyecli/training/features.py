@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PILE = 32
+# Samples from which on a graph is worth its making.
+MANY = 100
 
 
 def kept_outputs(
@@ -47,7 +49,7 @@ def kept_outputs(
     import keras
 
     trunk = keras.Model(learner.model.input, {"embedding": learner.model.output["embedding"]})
-    path = cache / f"{_digest(trunk, learner, prepared, _symmetries(learner, view))}-{view}.npy"
+    path = cache / f"{_digest(trunk, learner, prepared, view)}-{view}.npy"
     if not path.is_file():
         cache.mkdir(parents=True, exist_ok=True)
         with lease(cache, "features", wait=True):
@@ -56,20 +58,45 @@ def kept_outputs(
     return {"embedding": read_npy(path)[rows]}
 
 
+def outputs_by_kept(
+    cache: Path, learner: Learner, prepared: Prepared, rows: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Return all outputs of a network that ends in the embedding and one layer behind it.
+
+    Parameters
+    ----------
+    cache, learner, prepared, rows
+        As for `kept_outputs`.
+    """
+    import keras
+
+    outputs = dict(learner.model.output)
+    embedding = outputs.pop("embedding")
+    kept = kept_outputs(cache, learner, prepared, rows)
+    values = np.reshape(kept["embedding"], (len(rows), *embedding.shape[1:]))
+    found = keras.Model(embedding, outputs)(values, training=False)
+    return kept | {name: keras.ops.convert_to_numpy(made) for name, made in found.items()}
+
+
 def _symmetries(learner: Learner, view: int) -> int:
     return 1 if view else learner.test_views
 
 
-def _digest(trunk: object, learner: Learner, prepared: Prepared, symmetries: int) -> str:
+def _digest(trunk: object, learner: Learner, prepared: Prepared, view: int) -> str:
     weights = hashlib.sha256()
     for layer in trunk.layers:  # type: ignore[attr-defined]
         weights.update(layer.name.encode())
         for values in layer.get_weights():
             weights.update(np.ascontiguousarray(values).tobytes())
     names: list[object] = [
-        prepared.artifact.manifest.digest, learner.names, weights.hexdigest()
+        prepared.artifact.manifest.digest, learner.names, weights.hexdigest(),
+        _symmetries(learner, view),
     ]  # fmt: skip
-    names += [symmetries] if symmetries > 1 else []
+    if view:
+        # The first sample stands for the code that draws views, which may change.
+        first = {name: prepared.arrays.take(name, np.zeros(1, int)) for name in learner.names}
+        shown = _viewed(learner, np.zeros(1, int), view)(first)
+        names += [hashlib.sha256(values.tobytes()).hexdigest() for values in shown.values()]
     return hashlib.sha256(canonical(names)).hexdigest()[:32]
 
 
@@ -83,7 +110,7 @@ def _write(path: Path, trunk: object, learner: Learner, prepared: Prepared, view
         rows = np.arange(start, min(start + PILE, number))
         made = predict(
             trunk, prepared.arrays, learner.names, rows, _viewed(learner, rows, view),
-            views=_symmetries(learner, view),
+            views=_symmetries(learner, view), graph=number >= MANY,
         )  # fmt: skip
         found.append(made["embedding"].reshape(len(rows), -1))
     part = path.with_suffix(".part")

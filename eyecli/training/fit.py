@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -163,6 +164,7 @@ def fit(
 def predict(
     model: keras.Model, arrays: Arrays, names: list[str], rows: np.ndarray,
     scale: Callable[[Row], Row], batch_size: int | None = None, views: int = 1,
+    graph: bool = False,
 ) -> dict[str, np.ndarray]:  # fmt: skip
     """Run a model over rows.
 
@@ -171,6 +173,8 @@ def predict(
     views
         So many symmetries of pictures are shown and the outputs averaged, see
         `symmetries.turned`; 1 shows them as they are.
+    graph
+        Run the network as one graph: seconds to begin with, two thirds of the time afterwards.
 
     Returns
     -------
@@ -179,14 +183,15 @@ def predict(
     """
     if views > 1:
         shown = [
-            predict(model, arrays, names, rows, _turning(scale, view), batch_size)
+            predict(model, arrays, names, rows, _turning(scale, view), batch_size, graph=graph)
             for view in range(views)
         ]
         return {name: np.mean([each[name] for each in shown], axis=0) for name in shown[0]}
     # All maps of a batch are held at once, a hundred times its pixels or more.
     row = sum(math.prod(arrays.spec(name).shape) for name in names)
     loader = Loader(arrays, names, rows, scale, batch_size or max(1, min(BATCH, HELD // row)))
-    batches = [model(loader.batch(i)[0], training=False) for i in range(len(loader))]
+    run = model.predict_on_batch if graph else partial(model, training=False)
+    batches = [run(loader.batch(i)[0]) for i in range(len(loader))]
     return {
         name: np.concatenate([keras.ops.convert_to_numpy(batch[name]) for batch in batches])
         for name in batches[0]

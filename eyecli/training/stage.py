@@ -14,6 +14,7 @@ from eyecli.data.split import Split
 from eyecli.errors import UsageError
 from eyecli.evaluation.study import About
 from eyecli.training.backend import load_keras
+from eyecli.training.features import outputs_by_kept
 from eyecli.training.fold import Job, train_all, train_fold
 from eyecli.training.folds import (
     REFIT,
@@ -26,6 +27,7 @@ from eyecli.training.gallery import explain_some
 from eyecli.training.interrupt import interruptible
 from eyecli.training.model import load_fold, read_facts, read_model
 from eyecli.training.settings import TrainSettings
+from eyecli.workspace.leftovers import CACHE
 from eyecli.workspace.lineage import input_of
 from eyecli.workspace.memo import Work, recall
 from eyecli.workspace.stage import Built, Outcome, run_stage
@@ -227,7 +229,7 @@ def predictions(
         data, plan, tools = open_prepared(prepared), read_split(split), trainer()
         tables, arrays = [], []
         for partition in read_model(model).partitions:
-            table, kept = _predict_fold(tools, data, plan, model, partition)
+            table, kept = _predict_fold(root / CACHE, tools, data, plan, model, partition)
             tables.append(table)
             arrays.append(kept)
         joined = pd.concat(tables, ignore_index=True)
@@ -242,18 +244,17 @@ def predictions(
 
 
 def _predict_fold(
-    trainer: Trainer, prepared: Prepared, split: Split, model: Artifact, partition: int
+    cache: Path,
+    trainer: Trainer,
+    prepared: Prepared,
+    split: Split,
+    model: Artifact,
+    partition: int,
 ) -> tuple[pd.DataFrame, Outputs]:
-    from eyecli.training.fit import predict
-
     groups, part = groups_and_parts(prepared, split, partition)
     rows = np.flatnonzero(part != "train")
     facts = read_facts(model, partition)
-    network = load_fold(model, partition)
-    outputs = predict(
-        network, prepared.arrays, trainer.names(facts), rows, trainer.scale,
-        views=facts.get("test_views", 1),
-    )  # fmt: skip
+    outputs = _outputs(cache, trainer, prepared, model, partition, rows)
     table = prepared.index.iloc[rows].drop(columns=["files"]).reset_index(drop=True)
     table.insert(0, "partition", partition)
     table.insert(1, "repeat", split.partitions[partition].repeat)
@@ -261,6 +262,27 @@ def _predict_fold(
     table.insert(3, "group", groups[rows])
     columns, kept = trainer.tabulate(outputs, facts, table)
     return table.assign(**columns), kept
+
+
+def _outputs(
+    cache: Path,
+    trainer: Trainer,
+    prepared: Prepared,
+    model: Artifact,
+    partition: int,
+    rows: np.ndarray,
+) -> Outputs:
+    """Run the network of a fold over rows; what a frozen backbone makes of them is kept."""
+    from eyecli.training.fit import Learner, predict
+
+    facts, network = read_facts(model, partition), load_fold(model, partition)
+    names, views = trainer.names(facts), facts.get("test_views", 1)
+    if facts.get("closed"):
+        frozen = Learner(
+            network, names, {}, {}, trainer.scale, lambda sample, _: sample, test_views=views
+        )
+        return outputs_by_kept(cache, frozen, prepared, rows)
+    return predict(network, prepared.arrays, names, rows, trainer.scale, views=views)
 
 
 def trained_files(root: Path, model: Artifact, partition: int) -> set[str]:

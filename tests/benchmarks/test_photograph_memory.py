@@ -16,9 +16,9 @@ from eyecli.synthesis.fundus import write_fundus
 from eyecli.workspace.manifest import sha256_file
 
 FEW, MANY, DRAWN = 1_000, 10_000, 20
-# Ids, paths, digests and columns of a photograph: a crop of 64 pixels would be 12,288 bytes, and a
-# thumbnail of every 16th photograph 3,072.
-ROW_BYTES = 2_000
+# Ids, paths, digests and columns of a photograph, some 5,400 bytes in the dicts and lists that hold
+# them; crops of 64 pixels that were kept add 10,000.
+ROW_BYTES = 8_000
 SCRIPT = """
 import json, resource, sys
 from pathlib import Path
@@ -32,9 +32,11 @@ source = Source(folder, "dr-class-folders", digests)
 raw = read_raw(source, DrPreprocess(size=64, processes=2)).extract(scratch)
 for position in range(len(raw.table)):
     raw.convert(position, source.read)
-who = resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN
-print(json.dumps([len(raw.table), len(raw.left_out)]
-                 + [resource.getrusage(each).ru_maxrss * 1024 for each in who]))
+# ru_maxrss of a process itself starts at that of the one that began it.
+status = Path("/proc/self/status").read_text()
+own = int(status.partition("VmHWM:")[2].split()[0])
+most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+print(json.dumps([len(raw.table), len(raw.left_out), own * 1024, most * 1024]))
 """
 
 

@@ -53,18 +53,6 @@ def test_held_out_predictions_come_from_fits_without_their_group(
     assert 0.2 < ((found.held_out > 0) == yes).mean() < 0.8
 
 
-def test_blocks_weigh_the_same_however_large() -> None:
-    rng = np.random.default_rng(0)
-    yes = np.arange(80)[:, None] % 2 == 0
-    small, large = rng.normal(size=(80, 2)), rng.normal(size=(80, 50))
-    small[:, 0] += yes[:, 0]
-    x = np.hstack([small, large])
-    even = fit_logistic(x, yes, np.arange(80), blocks=[2, 50])
-    plain = fit_logistic(x, yes, np.arange(80))
-    share = [np.abs(each.weight[:2]).sum() / np.abs(each.weight).sum() for each in (even, plain)]
-    assert share[0] > share[1]
-
-
 def test_what_never_varies_and_what_is_always_yes_break_nothing() -> None:
     x, yes, groups = drawn(40, 5)
     x[:, 3], yes[:, 1] = 7.0, True

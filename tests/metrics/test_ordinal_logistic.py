@@ -40,6 +40,16 @@ def test_levels_are_finite_and_in_order_whatever_grades_there_are(
     assert np.isfinite(levels).all() and (np.diff(levels) >= 0).all()
 
 
+def test_a_boundary_that_nobody_reaches_is_one_that_somebody_may() -> None:
+    scores, above = RNG.normal(size=18), np.zeros((18, 2), bool)
+    above[scores > 0, 0] = True
+    temperature, levels = fit_levels(scores, above)
+    chances = 1 / (1 + np.exp((levels - scores[:, None]) / temperature))
+    count = above[:, 0].sum()
+    wanted = count * (count + 1) / (count + 2) + (18 - count) / (20 - count)
+    np.testing.assert_allclose(chances.sum(axis=0), [wanted, 18 / 20], atol=0.01)
+
+
 def test_scores_that_tell_all_or_the_opposite_have_limits() -> None:
     grades = np.repeat(np.arange(3), 50)
     above = grades[:, None] >= np.array([1, 2])

@@ -10,7 +10,7 @@ import numpy as np
 from eyecli.data.prepared import Prepared
 from eyecli.evaluation.gradcam import gradcam, pooled_cam
 from eyecli.nets.backbones import backbone
-from eyecli.tasks.dr.grading import main_boundary
+from eyecli.tasks.dr.grading import Loss, main_boundary
 from eyecli.tasks.dr.model import maps
 from eyecli.tasks.dr.settings import DrTrain
 
@@ -60,7 +60,9 @@ def explain(
     trunk = settings.get("backbone", DrTrain.backbone)
     rows: list[dict[str, str]] = []
     found: list[np.ndarray] = []
-    for partition, part in drawn(table).groupby("partition"):
+    chosen = drawn(table)
+    for partition in chosen["partition"].unique():
+        part = chosen[chosen["partition"] == partition]
         network, facts = load(int(partition))
         usual = embedding[table["partition"].to_numpy() == partition].mean(axis=0)
         stored = data.arrays.take("pixels", [row_of[sample] for sample in part["sample"]])
@@ -95,34 +97,38 @@ def drawn(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def questions(facts: Mapping[str, Any], predicted: int) -> list[tuple[str, np.ndarray]]:
-    """Return two scores to explain: a title, and the weights of the logits.
+    """Return two scores to explain: a title, and (outputs,) the weights of the logits.
 
-    That the grade is at least the one of the main question; and the predicted class. Of logits of
-    boundaries, for a class speaks what lifts the boundary below it and lowers the one above it; of
-    logits of classes, what lifts its own above the mean of the others, and for a grade or more what
-    lifts the mean of those classes above that of the rest. A model with one boundary has two
-    classes: the second score is that of the other. A regressed grade has one score, and so has
-    what speaks against it.
+    That the grade is at least the one of the main question; and the predicted class, for which
+    speaks what lifts the boundary below it and lowers the one above it. A model with one boundary
+    has two classes: the second score is that of the other. A regressed grade has one score, and so
+    has what speaks against it.
     """
     bounds: Sequence[int] = facts["boundaries"]
-    count, loss = len(bounds), facts.get("loss", "cumulative")
+    loss: Loss = facts.get("loss", "cumulative")
     if loss == "mse":
-        up = np.ones(1)
-        return [("speaks for a higher grade", up), ("speaks for a lower grade", -up)]
+        return [
+            ("speaks for a higher grade", np.ones(1)),
+            ("speaks for a lower grade", -np.ones(1)),
+        ]
+    reach, own = _weights(loss, len(bounds))
     asked = main_boundary(facts["target"])
+    question = (f"speaks for grade {bounds[asked]} or more", reach[asked])
+    if len(bounds) == 1:
+        return [question, (f"speaks for less than grade {bounds[0]}", -reach[0])]
     reached = int(np.searchsorted(bounds, predicted, side="right"))
+    return [question, (f"for grade {predicted}, as predicted", own[reached])]
+
+
+def _weights(loss: Loss, boundaries: int) -> tuple[np.ndarray, np.ndarray]:
+    """Weights of the outputs for reaching each boundary, and for each class between them."""
     if loss == "cross-entropy":
-        classes = np.arange(count + 1)
-        more, own = _contrast(classes > asked), _contrast(classes == reached)
-    else:
-        edges = np.vstack([np.zeros(count), np.eye(count), np.zeros(count)])
-        more, own = edges[asked + 1], edges[reached] - edges[reached + 1]
-    question = (f"speaks for grade {bounds[asked]} or more", more)
-    if count == 1:
-        return [question, (f"speaks for less than grade {bounds[0]}", -more)]
-    return [question, (f"for grade {predicted}, as predicted", own)]
-
-
-def _contrast(chosen: np.ndarray) -> np.ndarray:
-    """Weights of the mean of the chosen less the mean of the others."""
-    return chosen / chosen.sum() - ~chosen / (~chosen).sum()
+        classes = np.eye(boundaries + 1)
+        reach = [
+            classes[k:].mean(axis=0) - classes[:k].mean(axis=0) for k in range(1, len(classes))
+        ]
+        return np.stack(reach), classes - classes.mean(axis=0)
+    each, none = np.eye(boundaries), np.zeros((1, boundaries))
+    # With CORN a boundary is reached when all before it are.
+    up = np.tril(np.ones((boundaries, boundaries))) if loss == "corn" else each
+    return up, np.vstack([none, up]) - np.vstack([each, none])

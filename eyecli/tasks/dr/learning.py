@@ -11,6 +11,7 @@ import numpy as np
 from eyecli.data.prepared import Prepared
 from eyecli.imaging.affine import OFFSET, SCALE
 from eyecli.nets.backbones import backbone
+from eyecli.nets.half import as_half
 from eyecli.tasks.dr import objectives
 from eyecli.tasks.dr.about import ABOUT
 from eyecli.tasks.dr.augmentation import change, view
@@ -132,10 +133,12 @@ def finish(
     fitted = fit_closed(
         views, at_least(grades[rows], settings.target), groups, blocks(learner.model)
     )
-    # As float16 holds them, like the rest of a frozen network: see `nets.half`.
-    kernel = fitted.weight[None, None].astype(np.float16).astype(np.float32)
+    # Like the rest of a frozen network.
+    kernel = as_half(fitted.weight[None, None])
     learner.model.get_layer("logits").set_weights([kernel, fitted.bias.astype(np.float32)])
-    facts |= {"penalty": fitted.penalty} | settle(fitted.held_out, grades[rows], settings.target)
+    facts |= {"closed": True, "penalty": fitted.penalty} | settle(
+        fitted.held_out, grades[rows], settings.target
+    )
     return facts | _fusion(fitted.held_out, prepared, rows, groups, facts, settings)
 
 

@@ -110,7 +110,8 @@ def applied(
         tell_unpaired(files, WHAT)
     size = read_model(model).setup["size"]
     batch = max(1, min(BATCH, HELD // (3 * size**2)))
-    run = in_views(
+    # Temperature and cuts were settled on such means.
+    run = over_views(
         networks([load_fold(model, partition) for partition in partitions]),
         folds[0].get("test_views", 1),
     )
@@ -176,28 +177,29 @@ def networks(models: Sequence[keras.Model]) -> Networks:
         trunk = keras.Model(first.input, first.output["embedding"])
 
         def shared(pixels: np.ndarray) -> list[np.ndarray]:
-            features = np.asarray(trunk(scale({"pixels": pixels}), training=False))
-            flat = features.reshape(len(pixels), -1)
+            # As one graph, which takes two thirds of the time of layer by layer.
+            features = trunk.predict_on_batch(scale({"pixels": pixels}))
+            flat = np.asarray(features).reshape(len(pixels), -1)
             return [flat @ kernel[0, 0] + bias for kernel, bias in heads]
 
         return shared
 
     def each(pixels: np.ndarray) -> list[np.ndarray]:
         inputs = scale({"pixels": pixels})
-        outputs = [model(inputs, training=False)["logits"] for model in models]
+        outputs = [model.predict_on_batch(inputs)["logits"] for model in models]
         return [np.asarray(logits).reshape(len(pixels), -1) for logits in outputs]
 
     return each
 
 
-def in_views(run: Networks, views: int) -> Networks:
-    """Return what gives the means of logits over so many symmetries, see `symmetries.turned`."""
+def over_views(run: Networks, views: int) -> Networks:
+    """Return what gives the mean of the logits over so many symmetries of the photographs."""
 
-    def averaged(pixels: np.ndarray) -> list[np.ndarray]:
+    def mean(pixels: np.ndarray) -> list[np.ndarray]:
         shown = [run(turned({"pixels": pixels}, view)["pixels"]) for view in range(views)]
-        return [np.mean(each, axis=0) for each in zip(*shown, strict=True)]
+        return [np.mean(logits, axis=0) for logits in zip(*shown, strict=True)]
 
-    return averaged
+    return mean
 
 
 def _same_but_for_the_head(one: keras.Model, other: keras.Model) -> bool:

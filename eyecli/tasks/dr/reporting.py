@@ -40,6 +40,10 @@ WHICH = {1: "any", 2: "referable", 3: "severe", 4: "proliferative"}
 
 # A model with fusion, without it.
 ONE_EYE = "one eye"
+THE_SAME = (
+    "The predictor 'one eye' is the same model without the patient's other eye, with cuts and "
+    "operating points of its own."
+)
 # Fewer rows than this say nothing of a group.
 LEAST_ROWS = 20
 # Photographs of a lower quality are a group of their own.
@@ -108,7 +112,8 @@ def findings(
     alone = [other for other in against if other.against == ONE_EYE]
     return Findings(
         metrics + [metric for of in parts.values() for metric in of],
-        [other for other in against if other.against != ONE_EYE], "", _notes(table, split), drawn,
+        [other for other in against if other.against != ONE_EYE], "",
+        _notes(table, split) + ([THE_SAME] if alone else []), drawn,
         comparisons={"Both eyes against one": alone} if alone else {},
         tables={title: of for title, of in parts.items() if of},
         measure="quadratic weighted kappa" if len(columns) > len(DECIDED) + 1 else "kappa",

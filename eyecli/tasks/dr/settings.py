@@ -189,9 +189,10 @@ def check_train(settings: DrTrain, prepared: Prepared, split: Split) -> None:
     if settings.backbone == "eyenet" and prepared.setup["size"] % 8:
         raise UsageError("--backbone eyenet takes sides that are multiples of 8")
     size = prepared.setup["size"]
-    if settings.progressive and size % 64:
+    if settings.progressive and (size % 64 or size < 128):
         raise UsageError(
-            f"--progressive with photographs of {size} pixels: their half is no multiple of 32",
+            f"--progressive with photographs of {size} pixels: half of it has to be a multiple of "
+            "32, 64 or more",
             "preprocess dr --size 256 or 512",
         )
     if settings.fusion == "both-eyes":

@@ -105,3 +105,13 @@ def test_the_outline_is_that_of_the_circle_whatever_the_light(level: float) -> N
     # A quarter turn moves all by six sectors, a mirror reverses them.
     np.testing.assert_allclose(outline(np.rot90(square, -1)), np.roll(cut, 6, axis=1).ravel())
     assert not outline(np.zeros((8, 8, 3), np.uint8)).any()
+
+
+def test_a_notch_is_seen_in_its_sector_alone() -> None:
+    square = np.zeros((SIDE, SIDE, 3), np.uint8)
+    cv2.circle(square, (SIDE // 2, SIDE // 2), SIDE // 2, (200, 120, 60), -1)
+    angle = np.deg2rad(37.5)
+    at = SIDE / 2 + SIDE / 2 * np.array([np.cos(angle), np.sin(angle)])
+    cv2.circle(square, (round(at[0]), round(at[1])), 4, (0, 0, 0), -1)
+    nearest, farthest = outline(square).reshape(2, 24)
+    assert nearest[2] < 0.97 and (np.delete(nearest, 2) == 1).all() and (farthest == 1).all()

@@ -27,7 +27,7 @@ from eyecli.tasks.dr.layouts import read_raw
 from eyecli.tasks.dr.settings import DrPreprocess, DrTrain
 from eyecli.training.model import load_fold, read_facts
 from eyecli.training.stage import train, train_part
-from eyecli.weights.artifact import fetch_file
+from eyecli.weights.artifact import fetch_file, open_weights
 from eyecli.workspace.references import resolve
 from eyecli.workspace.store import Artifact, open_workspace
 
@@ -122,7 +122,7 @@ def test_the_head_is_logistic_regression_on_frozen_features(made: Made) -> None:
 
 
 def test_features_are_computed_once_for_all_folds_a_view_each(made: Made) -> None:
-    kept = sorted((made.root / "cache/features").glob("*"))
+    kept = sorted((made.root / "cache/features").glob("*"), key=lambda path: path.stem[-1])
     assert [path.stem.rpartition("-")[2] for path in kept] == ["0", "1", "2"]
     plain, *views = (np.load(path) for path in kept)
     assert plain.shape == (2 * SUBJECTS - 2, 2 * (240 + 480 + 672 + 1152 + 1280))
@@ -214,10 +214,13 @@ def test_a_part_of_the_backbone_is_trained_with_every_option(made: Made) -> None
     assert missing == [0, 2]
     facts, summary = read_facts(fold.artifact, 1), fold.artifact.manifest.summary
     assert (facts["loss"], facts["test_views"]) == ("corn", 2)
-    network, frozen = load_fold(fold.artifact, 1), load_fold(made.model, 1)
+    network = load_fold(fold.artifact, 1)
+    before = learning.learner(open_prepared(made.prepared), np.arange(4), settings)
+    assert before.start
+    before.start(open_weights(made.root, "own")[1])
     for name, same in (("block15_depthwise_conv", True), ("block15_project_conv", False),
                        ("head_conv", False), ("head_norm", True)):  # fmt: skip
-        pair = (each.get_layer(name).get_weights() for each in (network, frozen))
+        pair = (each.get_layer(name).get_weights() for each in (network, before.model))
         assert all(np.array_equal(*both) for both in zip(*pair, strict=True)) == same, name
     width = network.output["embedding"].shape[-1]
     assert summary["trained"] == 1152 * 320 + 320 * 1280 + 4 * width + 4

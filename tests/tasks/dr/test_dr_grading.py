@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from eyecli.metrics.agreement import confusion, quadratic_weighted_kappa
 from eyecli.metrics.calibration import softmax
 from eyecli.tasks.dr import exporting
+from eyecli.tasks.dr.explanation import questions
 from eyecli.tasks.dr.grading import Loss, columns, exceedance, probabilities, settle
 from eyecli.training.ordinal import corn_probabilities
 
@@ -116,13 +117,35 @@ def test_a_fold_that_knows_no_loss_asks_a_question_a_boundary() -> None:
 
 
 @pytest.mark.parametrize("loss", LOSSES)
+def test_what_is_explained_raises_the_chance_that_it_speaks_for(loss: Loss) -> None:
+    levels = LEVELS if loss == "mse" else [0.0]
+    # A question's own chance falls from boundary to boundary.
+    logits = -np.sort(-drawn(loss, 3), axis=1)
+    before = exceedance(logits, 1, loss, levels)
+    facts = {"boundaries": [1, 2, 3, 4], "target": "grade", "loss": loss}
+    for grade in range(5):
+        (_, reach), (_, own) = questions(facts, grade)
+        assert reach.shape == own.shape == (WIDTH[loss],)
+        above = exceedance(logits + 1e-4 * reach, 1, loss, levels)
+        assert (above[:, 1] > before[:, 1]).all()
+        if loss == "mse" and grade:
+            continue
+        raised = probabilities(exceedance(logits + 1e-4 * own, 1, loss, levels))
+        assert (raised[:, grade] > probabilities(before)[:, grade]).mean() > 0.95
+    (_, more), (_, less) = questions(facts | {"boundaries": [2], "target": "referable"}, 2)
+    np.testing.assert_array_equal(more, -less)
+    assert len(more) == {"cross-entropy": 2}.get(loss, 1)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
 def test_the_contract_says_what_the_outputs_are(loss: Loss) -> None:
     logits, grades = told(loss, 200, 1.0)
     facts: dict[str, Any] = {
         "target": "grade", "boundaries": [1, 2, 3, 4], "stem": "pixel_units", "loss": loss,
         "test_views": 4, **settle(logits, grades, "grade", loss),
     }  # fmt: skip
-    made = exporting.contract(facts, {"size": 512})
+    setup = {"size": 512, "enhance": "none"}
+    made = exporting.contract(facts, setup)
     word = {"cumulative": "sigmoid", "cross-entropy": "softmax", "mse": "levels",
             "corn": "multiply"}  # fmt: skip
     assert word[loss] in made.meanings["logits"] and made.metadata["loss"] == loss
@@ -131,5 +154,5 @@ def test_the_contract_says_what_the_outputs_are(loss: Loss) -> None:
     if loss == "cross-entropy":
         assert "grades 0, 1, 2, 3, 4;" in made.meanings["logits"]
         assert made.outputs["logits"].unit == "class logits"
-        binary = exporting.contract(facts | {"boundaries": [2]}, {"size": 512})
+        binary = exporting.contract(facts | {"boundaries": [2]}, setup)
         assert "grades 0 to 1, 2 to 4;" in binary.meanings["logits"]

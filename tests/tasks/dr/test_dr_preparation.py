@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from skimage import data
 
 from eyecli.data.plan import SplitSettings
 from eyecli.data.prepare import check_source, prepare
@@ -64,6 +65,9 @@ def test_an_eye_that_the_disc_contradicts_is_kept_and_listed(
 
 
 def test_of_an_unknown_eye_nothing_is_said_but_the_side(tmp_path: Path, eyes: Path) -> None:
+    # Only the macula is seen: no disc.
+    macula = data.retina()[400:1000, 500:1100, ::-1]
+    cv2.imwrite(str(eyes / "1_left.jpeg"), macula)
     names = sorted(path.name for path in eyes.glob("*.jpeg"))
     (eyes / "trainLabels.csv").write_text(
         "path,grade,patient\n" + "".join(f"{name},0,{name[0]}\n" for name in names)
@@ -72,7 +76,8 @@ def test_of_an_unknown_eye_nothing_is_said_but_the_side(tmp_path: Path, eyes: Pa
     made, _ = prepare(root, "dr", raw, read_raw, SETTINGS, SPLIT)
     index = open_prepared(made.artifact).index
     assert set(index["laterality_check"]) == {""}
-    assert {"left", "right"} <= set(index["disc_side"])
+    sides = dict(zip(index["sample"], index["disc_side"], strict=True))
+    assert sides["1_left"] == "" and {"left", "right"} <= set(sides.values())
     assert not (made.artifact.path / DOUBTFUL).exists()
 
 

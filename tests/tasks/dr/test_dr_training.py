@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from eyecli.data.arrays import Arrays, ArraySpec, ArrayWriter
+from eyecli.data.loader import Row
 from eyecli.errors import UsageError
 from eyecli.metrics.agreement import confusion, quadratic_weighted_kappa
 from eyecli.tasks.dr import learning
@@ -19,7 +20,7 @@ from eyecli.tasks.dr.grading import Loss
 from eyecli.tasks.dr.model import build, coarser
 from eyecli.tasks.dr.settings import DrTrain, check_train
 from eyecli.training.backend import load_keras, make_deterministic
-from eyecli.training.features import kept_outputs
+from eyecli.training.features import kept_outputs, outputs_by_kept
 from eyecli.training.fit import fit, predict
 
 SIZE, COUNT = 32, 80
@@ -157,6 +158,31 @@ def test_features_are_averaged_over_views_and_kept_apart(drawn: Any, tmp_path: P
     assert len(list(tmp_path.glob("*-1.npy"))) == 1
 
 
+def test_outputs_by_kept_features_are_those_of_the_whole_network(
+    drawn: Any, tmp_path: Path
+) -> None:
+    rows = np.array([3, 60, 7])
+    made = learning.learner(drawn, TRAIN, EYENET)
+    kept = outputs_by_kept(tmp_path, made, drawn, rows)
+    whole = predict(made.model, drawn.arrays, made.names, rows, made.scale)
+    assert kept["logits"].shape == whole["logits"].shape
+    np.testing.assert_allclose(kept["logits"], whole["logits"], atol=1e-5)
+    np.testing.assert_allclose(kept["embedding"].ravel(), whole["embedding"].ravel(), atol=1e-5)
+
+
+def test_views_drawn_by_other_code_are_other_features(drawn: Any, tmp_path: Path) -> None:
+    made = learning.learner(drawn, TRAIN, EYENET)
+    assert made.view
+    draw = made.view
+
+    def darker(sample: Row, rng: np.random.Generator) -> Row:
+        return {name: values - 0.1 for name, values in draw(sample, rng).items()}
+
+    for view in (draw, draw, darker):
+        kept_outputs(tmp_path, replace(made, view=view), drawn, np.arange(2), 1)
+    assert len(list(tmp_path.glob("*-1.npy"))) == 2
+
+
 def _lying(stored: dict[str, np.ndarray], view: int) -> dict[str, np.ndarray]:
     pixels = learning.scale(stored)["pixels"]
     views = [pixels, pixels[:, :, ::-1], pixels[:, ::-1], pixels[:, ::-1, ::-1]]
@@ -210,8 +236,13 @@ def test_options_that_do_not_go_together(change: dict[str, Any], said: str) -> N
 def test_a_part_of_a_backbone_needs_its_weights() -> None:
     with pytest.raises(UsageError, match="--trainable last20 without pretrained weights"):
         _ = DrTrain(pretrained=False, trainable="last20").start
-    with pytest.raises(UsageError, match="--progressive with photographs of 96 pixels"):
-        check_train(DrTrain(trainable="all", progressive=True), {"size": 96})
+
+
+@pytest.mark.parametrize("size", [64, 96, 160])
+def test_half_resolution_has_a_least_size(size: int) -> None:
+    small: Any = Drawn(Path(), None, {"size": size})
+    with pytest.raises(UsageError, match=f"--progressive with photographs of {size} pixels"):
+        check_train(DrTrain(trainable="all", progressive=True), small, small)
 
 
 def test_a_training_of_before_is_found_again() -> None:
