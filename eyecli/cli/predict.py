@@ -37,7 +37,8 @@ def predict(
         str,
         typer.Argument(
             help="A folder, a .zip or .tar, one file, or a CSV with a column `path` (or file, "
-            "image) and, if you like, `id` and `subject`, which go along; or a source's reference."
+            "image) and, if you like, `id`, `subject` and `laterality`, which go along; or a "
+            "source's reference."
         ),
     ],
     model: Annotated[
@@ -62,7 +63,9 @@ def predict(
 
     Of photographs for diabetic retinopathy a row has the probability of each grade and of each
     grade or more, the grade, whether it is referable, the photograph's quality, and `abstain`
-    with `why`. For research only: it is no medical device.
+    with `why`. A model of both eyes (`train dr --fusion both-eyes`) uses those of a patient that
+    follow one another, by columns `subject` and `laterality` or names such as `10_left.jpeg`;
+    `eyes` says how many it used. For research only: it is no medical device.
     """
     root = shell.open()
     artifact = find_model(root, model)
@@ -83,7 +86,7 @@ def predict(
         parse_columns(columns),
     )  # fmt: skip
     shell.say(f"{len(inputs.files)} {predicting.WHAT}")
-    applied = predicting.applied(artifact, partitions, settings)
+    applied = predicting.applied(artifact, partitions, settings, inputs.files)
     shown = columns_of(inputs, applied)
     rows = predicted(
         inputs, predicting, applied, read_model(artifact).setup, settings.on_error,

@@ -149,7 +149,8 @@ def _of_row(folder: Path, line: Line, fields: Sequence[Field], carried: tuple[st
         if line.problem:
             raise DataError(line.problem)
         for entry in fields:
-            if entry.name in (PATH, *carried):
+            # What goes along may be unknown.
+            if entry.name == PATH or cells.get(entry.name):
                 parse_cell(line.cells[entry.name], entry, entry.name)
     except DataError as error:
         return Given(place, partial(_fail, f"{line.where}: {error.message}"), cells)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
+from itertools import groupby, islice
 from typing import Any, Literal, Protocol
 
 from eyecli.data.fields import Field
@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 # Threads that decode, at most: more would wait for the network with what they hold.
 THREADS = 8
 OK, ERROR = "ok", "error"
+# Files of one key that are held at once, at most.
+TOGETHER = 64
 Row = dict[str, Any]
 
 
@@ -68,14 +70,17 @@ class Applied:
         Names of the values of a row. One of them is ``why``: what it abstains for, empty if it
         does not.
     batch
-        Files that it takes at once.
+        Files that it takes at once; see `batches`.
     rows
-        From prepared files to the values of their rows.
+        From files, and what was made of them, to the values of their rows.
+    key
+        Of a file: those of one key that follow one another are taken at once. Empty for none.
     """
 
     columns: tuple[str, ...]
     batch: int
-    rows: Callable[[Sequence[Any]], list[Row]]
+    rows: Callable[[Sequence[Given], Sequence[Any]], list[Row]]
+    key: Callable[[Given], str] = lambda file: ""
 
 
 class Predicting(Protocol):
@@ -99,9 +104,13 @@ class Predicting(Protocol):
         """Make of a file what `preprocess` does; in threads. Raises `DataError`."""
 
     def applied(
-        self, model: Artifact, partitions: Sequence[int], settings: PredictSettings
+        self,
+        model: Artifact,
+        partitions: Sequence[int],
+        settings: PredictSettings,
+        files: Sequence[Given],
     ) -> Applied:
-        """Load the networks of some folds."""
+        """Load the networks of some folds, for files that are read later."""
 
 
 def chosen_folds(model: Artifact, fold: int) -> list[int]:
@@ -118,6 +127,25 @@ def chosen_folds(model: Artifact, fold: int) -> list[int]:
 def columns_of(inputs: Inputs, applied: Applied) -> list[str]:
     """Return the columns of the rows of `predicted`."""
     return ["file", *inputs.carried, "status", *applied.columns, "error"]
+
+
+def batches(
+    files: Iterable[Given], key: Callable[[Given], str], size: int
+) -> Iterator[list[Given]]:
+    """Yield files in their order, so many at once.
+
+    Files of one key that follow one another stay together, `TOGETHER` of them at most, though a
+    batch is then larger or smaller.
+    """
+    batch: list[Given] = []
+    for name, run in groupby(files, key):
+        while part := list(islice(run, TOGETHER if name else 1)):
+            if batch and len(batch) + len(part) > size:
+                yield batch
+                batch = []
+            batch += part
+    if batch:
+        yield batch
 
 
 def predicted(
@@ -156,10 +184,11 @@ def predicted(
     given = track(inputs.files, predicting.WHAT, bar=bar)
     jobs = (partial(_prepared, one, predicting, setup) for one in given)
     with closing(prefetch(jobs, applied.batch + threads, threads)) as ready:
-        files = iter(inputs.files)
-        while group := list(islice(ready, applied.batch)):
-            rows = iter(applied.rows([one for one in group if not isinstance(one, DataError)]))
-            for one, file in zip(group, islice(files, len(group)), strict=True):
+        for files in batches(inputs.files, applied.key, applied.batch):
+            group = [(file, next(ready)) for file in files]
+            good = [each for each in group if not isinstance(each[1], DataError)]
+            rows = iter(applied.rows([file for file, _ in good], [one for _, one in good]))
+            for file, one in group:
                 known = {"file": file.file, **file.carried}
                 if not isinstance(one, DataError):
                     row = known | {"status": OK} | next(rows)

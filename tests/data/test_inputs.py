@@ -18,6 +18,7 @@ FIELDS = (
     Field("path", "path", "photograph", "a.jpg", needed=True, aliases=("file", "image")),
     Field("id", "text", "goes along", "a"),
     Field("subject", "text", "whose", "p01", aliases=("patient",)),
+    Field("side", "choice", "which", "left", choices={"left": "OS", "right": "OD"}),
 )
 FILES = {"b/2.png": b"two", "a.jpg": b"one", "b/10.JPG": b"ten", "b/notes.txt": b"-"}
 SORTED = [("a.jpg", b"one"), ("b/10.JPG", b"ten"), ("b/2.png", b"two")]
@@ -101,6 +102,15 @@ def test_a_bad_row_is_said_when_its_turn_comes(folder: Path) -> None:
         "list.csv: row 5: path is empty", "pipe.png: no such file",
     ]  # fmt: skip
     assert [one.carried["id"] for one in bad] == ["2", "", "5", "6"]
+
+
+def test_what_goes_along_may_be_unknown_but_not_wrong(folder: Path) -> None:
+    (folder / "list.csv").write_text("path,side\na.jpg,Left\na.jpg,\na.jpg,up\n")
+    known, blank, wrong = find(folder / "list.csv").files
+    assert (known.read(), blank.read()) == (b"one", b"one")
+    assert [one.carried for one in (known, blank)] == [{"side": "Left"}, {"side": ""}]
+    with pytest.raises(DataError, match=r"row 4: side 'up' is none of left, right"):
+        wrong.read()
 
 
 @pytest.mark.parametrize(

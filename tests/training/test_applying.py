@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any, Literal
 
 import pytest
+from hypothesis import given as given_
+from hypothesis import settings
+from hypothesis import strategies as st
 
 from eyecli.data.fields import Field
 from eyecli.data.inputs import Given, Inputs
 from eyecli.errors import DataError, UsageError
 from eyecli.machine import usable_cores
-from eyecli.training.applying import Applied, PredictSettings, columns_of, predicted
+from eyecli.training import applying
+from eyecli.training.applying import Applied, PredictSettings, batches, columns_of, predicted
 
 BATCH = 3
 
@@ -35,11 +40,14 @@ class Doubling:
             raise DataError(f"{name}: no number")
         return int(content) * setup["times"]
 
-    def applied(self, model: Any, partitions: Sequence[int], settings: PredictSettings) -> Applied:
+    def applied(
+        self, model: Any, partitions: Sequence[int], settings: PredictSettings,
+        files: Sequence[Given],
+    ) -> Applied:  # fmt: skip
         return Applied(
             ("value", "why"),
             BATCH,
-            lambda some: [{"value": one, "why": "odd" if one % 4 else ""} for one in some],
+            lambda files, some: [{"value": one, "why": "odd" if one % 4 else ""} for one in some],
         )
 
 
@@ -50,7 +58,7 @@ def given(*contents: str) -> Inputs:
 def rows_of(
     task: Doubling, inputs: Inputs, on_error: Literal["skip", "stop"] = "skip"
 ) -> Iterable[dict[str, Any]]:
-    ready = task.applied(None, [], PredictSettings())
+    ready = task.applied(None, [], PredictSettings(), inputs.files)
     assert columns_of(inputs, ready) == ["file", "status", "value", "why", "error"]
     return predicted(inputs, task, ready, {"times": 2}, on_error)
 
@@ -75,6 +83,35 @@ def test_only_a_few_files_are_read_ahead() -> None:
     assert len(task.prepared) <= 2 * BATCH + usable_cores()
     rows.close()  # type: ignore[attr-defined]
     assert not [each for each in threading.enumerate() if each.name.startswith("prefetch")]
+
+
+def first(file: Given) -> str:
+    return file.file[0].strip("-")
+
+
+def split(names: str, size: int) -> list[str]:
+    files = [Given(name, bytes) for name in names.split()]
+    return [" ".join(file.file for file in batch) for batch in batches(files, first, size)]
+
+
+def test_files_of_one_key_stay_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert split("a1 a2 b1 b2 c1 -1 -2 -3 -4", 3) == ["a1 a2", "b1 b2 c1", "-1 -2 -3", "-4"]
+    assert split("a1 b1 b2 b3 b4 a2 a3", 2) == ["a1", "b1 b2 b3 b4", "a2 a3"]
+    monkeypatch.setattr(applying, "TOGETHER", 3)
+    assert split("a1 b1 b2 b3 b4 b5 c1", 2) == ["a1", "b1 b2 b3", "b4 b5", "c1"]
+
+
+@settings(deadline=None)
+@given_(st.lists(st.sampled_from(["a1", "b1", "-1"])), st.integers(1, 5))
+def test_batches_hold_every_file_in_order_and_are_no_larger_than_they_must(
+    names: list[str], size: int
+) -> None:
+    found = split(" ".join(names), size)
+    assert [name for batch in found for name in batch.split()] == names
+    for one, after in pairwise(found):
+        assert one[-2] == "-" or one[-2] != after[0]
+    for batch in found:
+        assert len(batch.split()) <= size or len(set(batch.split())) == 1
 
 
 def test_an_error_stops_it_after_the_rows_before_it() -> None:

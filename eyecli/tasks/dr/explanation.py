@@ -29,7 +29,7 @@ def explain(
     scale: Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]],
     load: Callable[[int], tuple[Any, dict[str, Any]]],
 ) -> tuple[pd.DataFrame, np.ndarray]:
-    """Map what spoke for referable retinopathy, and for the predicted grade, in some photographs.
+    """Map what spoke for the answers to `questions` in some photographs.
 
     Parameters
     ----------
@@ -101,11 +101,17 @@ def questions(facts: Mapping[str, Any], predicted: int) -> list[tuple[str, np.nd
 
     That the grade is at least the one of the main question; and the predicted class, for which
     speaks what lifts the boundary below it and lowers the one above it. A model with one boundary
-    has two classes: the second score is that of the other. Where the output is a score itself,
-    what raises it speaks for all classes but the lowest.
+    has two classes: the second score is that of the other. A regressed grade has one score, and so
+    has what speaks against it.
     """
     bounds: Sequence[int] = facts["boundaries"]
-    reach, own = _weights(facts.get("loss", "cumulative"), len(bounds))
+    loss: Loss = facts.get("loss", "cumulative")
+    if loss == "mse":
+        return [
+            ("speaks for a higher grade", np.ones(1)),
+            ("speaks for a lower grade", -np.ones(1)),
+        ]
+    reach, own = _weights(loss, len(bounds))
     asked = main_boundary(facts["target"])
     question = (f"speaks for grade {bounds[asked]} or more", reach[asked])
     if len(bounds) == 1:
@@ -122,9 +128,6 @@ def _weights(loss: Loss, boundaries: int) -> tuple[np.ndarray, np.ndarray]:
             classes[k:].mean(axis=0) - classes[:k].mean(axis=0) for k in range(1, len(classes))
         ]
         return np.stack(reach), classes - classes.mean(axis=0)
-    if loss == "mse":
-        up = np.ones((boundaries, 1))
-        return up, np.vstack([-up[:1], up])
     each, none = np.eye(boundaries), np.zeros((1, boundaries))
     # With CORN a boundary is reached when all before it are.
     up = np.tril(np.ones((boundaries, boundaries))) if loss == "corn" else each

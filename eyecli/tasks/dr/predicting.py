@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +12,12 @@ import numpy as np
 
 from eyecli.data.classes import images
 from eyecli.data.fields import Field
+from eyecli.data.inputs import Given
 from eyecli.imaging.fundus import read_fundus
 from eyecli.imaging.quality import Quality, quality
 from eyecli.tasks.dr.extraction import NO_FUNDUS, POOR, enhance
-from eyecli.tasks.dr.fields import SUBJECT
+from eyecli.tasks.dr.eyes import above_of_both, fused_facts, paired, pairs, patient, tell_unpaired
+from eyecli.tasks.dr.fields import SIDE, SUBJECT
 from eyecli.tasks.dr.grading import (
     GRADES,
     PERCENTILES,
@@ -41,6 +43,7 @@ FIELDS: tuple[Field, ...] = (
     Field("path", "path", "photograph", "images/p01.jpg", needed=True, aliases=("file", "image")),
     Field("id", "text", "goes along", "p01-left"),
     SUBJECT,
+    SIDE,
 )
 UNCERTAIN = "uncertain"
 HEAD = "logits"
@@ -83,27 +86,60 @@ def prepare(content: bytes, name: str, setup: dict[str, Any]) -> Photograph:
     return Photograph(pixels, reading.width, reading.height, judged)
 
 
-def applied(model: Artifact, partitions: Sequence[int], settings: PredictSettings) -> Applied:
-    """Load the networks of some folds; a row has the mean of their calibrated probabilities."""
-    folds = [read_facts(model, partition) for partition in partitions]
-    facts, limit = agreed(folds), -math.inf
-    if settings.abstain:
-        limit = _limit(model, facts, settings.abstain)
-    log.info("for research only: no medical device")
-    each = networks([load_fold(model, partition) for partition in partitions])
-    # Temperature and cuts were settled on such means.
-    run = over_views(each, folds[0].get("test_views", 1))
+def applied(
+    model: Artifact,
+    partitions: Sequence[int],
+    settings: PredictSettings,
+    files: Sequence[Given],
+) -> Applied:
+    """Load the networks of some folds; a row has the mean of their calibrated probabilities.
 
-    def rows(photographs: Sequence[Photograph]) -> list[dict[str, Any]]:
-        seen = [one.pixels for one in photographs if one.pixels is not None]
-        answers = iter(_answers(run(np.stack(seen)), folds, facts) if seen else ())
+    Where folds fuse both eyes, a photograph whose other eye is there as well, both of at least the
+    wanted quality, has the decisions of the fused probabilities; any other those of its own.
+    """
+    folds = [read_facts(model, partition) for partition in partitions]
+    fuses = any("fusion" in fold for fold in folds)
+    ways = {1: agreed(folds)}
+    if any(fold.get("fusion") for fold in folds):
+        ways[2] = agreed([*map(fused_facts, folds)])
+    limits = dict.fromkeys(ways, -math.inf)
+    if settings.abstain:
+        limits = {eyes: _limit(model, facts, settings.abstain) for eyes, facts in ways.items()}
+    log.info("for research only: no medical device")
+    if fuses:
+        tell_unpaired(files, WHAT)
+    size = read_model(model).setup["size"]
+    batch = max(1, min(BATCH, HELD // (3 * size**2)))
+    # Temperature and cuts were settled on such means.
+    run = over_views(
+        networks([load_fold(model, partition) for partition in partitions]),
+        folds[0].get("test_views", 1),
+    )
+
+    def logits(pixels: Sequence[np.ndarray]) -> list[np.ndarray]:
+        # The photographs of a patient may be more than a batch.
+        parts = [
+            run(np.stack(pixels[start : start + batch])) for start in range(0, len(pixels), batch)
+        ]
+        return [np.concatenate(each) for each in zip(*parts, strict=True)]
+
+    def rows(files: Sequence[Given], photographs: Sequence[Photograph]) -> list[dict[str, Any]]:
+        seen = np.array([one.pixels is not None for one in photographs])
+        poor = np.array([one.quality.score < settings.min_quality for one in photographs])
+        answers: Iterator[dict[str, Any]] = iter(())
+        if seen.any():
+            patients, sides = pairs(files)
+            # What shows too little has no say in the other eye.
+            whose = np.where(poor, "", patients)[seen]
+            found = logits([one.pixels for one in photographs if one.pixels is not None])
+            answers = iter(_answers(found, folds, ways, whose, sides[seen]))
         return [
-            _row(one, next(answers) if one.pixels is not None else {}, settings.min_quality, limit)
-            for one in photographs
+            _row(one, next(answers) if one.pixels is not None else {}, bool(bad), limits)
+            for one, bad in zip(photographs, poor, strict=True)
         ]
 
-    size = read_model(model).setup["size"]
-    return Applied(_columns(facts), max(1, min(BATCH, HELD // (3 * size**2))), rows)
+    columns = _columns(ways[1]["target"], fuses)
+    return Applied(columns, batch, rows, patient) if fuses else Applied(columns, batch, rows)
 
 
 def _limit(model: Artifact, facts: Mapping[str, Any], share: float) -> float:
@@ -177,11 +213,10 @@ def _same_but_for_the_head(one: keras.Model, other: keras.Model) -> bool:
     )
 
 
-def _columns(facts: Mapping[str, Any]) -> tuple[str, ...]:
-    target: Target = facts["target"]
+def _columns(target: Target, fuses: bool) -> tuple[str, ...]:
     seen = ("width", "height", "quality", "reasons")
     decided = (*_probabilities(target), *(["grade"] if target == "grade" else []), ASKED[target])
-    return (*seen, *decided, "confidence", "abstain", "why")
+    return (*seen, *decided, "confidence", *(["eyes"] if fuses else []), "abstain", "why")
 
 
 def _probabilities(target: Target) -> list[str]:
@@ -191,10 +226,31 @@ def _probabilities(target: Target) -> list[str]:
 
 
 def _answers(
-    logits: Sequence[np.ndarray], folds: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]
+    logits: Sequence[np.ndarray],
+    folds: Sequence[Mapping[str, Any]],
+    ways: Mapping[int, Mapping[str, Any]],
+    patients: np.ndarray,
+    sides: np.ndarray,
 ) -> list[dict[str, Any]]:
-    """Turn the logits of every fold into probabilities and decisions, a dict a photograph."""
-    each = [above_of(values, fold) for values, fold in zip(logits, folds, strict=True)]
+    """Turn the logits of every fold into probabilities and decisions, a dict a photograph.
+
+    `ways` holds the facts that all folds agree on, by how many eyes a photograph is judged by.
+    """
+    given = [*zip(logits, folds, strict=True)]
+    alone = _decided([above_of(values, fold) for values, fold in given], ways[1])
+    if not any("fusion" in fold for fold in folds):
+        return alone
+    answers = [one | {"eyes": 1} for one in alone]
+    if 2 in ways:
+        each = [above_of_both(values, fold, patients, sides) for values, fold in given]
+        both = _decided(each, ways[2])
+        for i in np.flatnonzero(paired(patients, sides)):
+            answers[i] = both[i] | {"eyes": 2}
+    return answers
+
+
+def _decided(each: Sequence[np.ndarray], facts: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the mean of the folds' probabilities, and what is decided by it."""
     above = np.mean(each, axis=0)
     classes, decided = probabilities(above), decide(above, facts)
     target: Target = facts["target"]
@@ -211,14 +267,14 @@ def _answers(
 
 
 def _row(
-    one: Photograph, answer: dict[str, Any], min_quality: float, limit: float
+    one: Photograph, answer: dict[str, Any], poor: bool, limits: Mapping[int, float]
 ) -> dict[str, Any]:
     if one.pixels is None:
         why = NO_FUNDUS
-    elif one.quality.score < min_quality:
+    elif poor:
         why = POOR
     else:
-        why = UNCERTAIN if answer["confidence"] < limit else ""
+        why = UNCERTAIN if answer["confidence"] < limits[answer.get("eyes", 1)] else ""
     return {
         "width": one.width,
         "height": one.height,

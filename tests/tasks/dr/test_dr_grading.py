@@ -128,7 +128,7 @@ def test_what_is_explained_raises_the_chance_that_it_speaks_for(loss: Loss) -> N
         assert reach.shape == own.shape == (WIDTH[loss],)
         above = exceedance(logits + 1e-4 * reach, 1, loss, levels)
         assert (above[:, 1] > before[:, 1]).all()
-        if loss == "mse" and 0 < grade < 4:
+        if loss == "mse" and grade:
             continue
         raised = probabilities(exceedance(logits + 1e-4 * own, 1, loss, levels))
         assert (raised[:, grade] > probabilities(before)[:, grade]).mean() > 0.95

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -24,6 +24,7 @@ from eyecli.synthesis.fundus import write_fundus
 from eyecli.tasks.base import all_layouts
 from eyecli.tasks.dr import learning, reporting
 from eyecli.tasks.dr.explanation import drawn, questions
+from eyecli.tasks.dr.grading import Loss
 from eyecli.tasks.dr.layouts import read_raw
 from eyecli.tasks.dr.reporting import resolution
 from eyecli.tasks.dr.settings import DrPreprocess, DrTrain
@@ -141,6 +142,27 @@ def test_scores_are_of_the_boundaries_around_a_class() -> None:
         assert own[0] == f"for grade {grade}, as predicted"
     question, own = questions({"boundaries": [2], "target": "referable"}, 2)
     assert (question[1], own[1]) == (1, -1) and own[0] == "speaks for less than grade 2"
+
+
+def test_a_regressed_grade_has_one_score() -> None:
+    facts = {"boundaries": [1, 2, 3, 4], "target": "grade", "loss": "mse"}
+    assert questions(facts, 3) == [
+        ("speaks for a higher grade", 1),
+        ("speaks for a lower grade", -1),
+    ]
+
+
+@pytest.mark.parametrize("loss", ["cross-entropy", "mse", "corn"])
+def test_the_report_of_every_loss_shows_it(made: Made, loss: Loss) -> None:
+    model, predictions = train(
+        made.root, "dr", lambda: learning, made.prepared, made.split, replace(SETTINGS, loss=loss)
+    )
+    one = replace(made, model=model.artifact, predictions=predictions.artifact)
+    page = (one.report() / "report.html").read_text()
+    table = read_table(one.predictions.path / "gallery.csv")
+    answer = "speaks for a higher grade" if loss == "mse" else "speaks for grade 2 or more"
+    drawing = page[page.index(GALLERY_TITLE) :].partition("</figure>")[0]
+    assert drawing.count(answer) == len(table) // 2 > 0
 
 
 @pytest.mark.parametrize("pooling", ["avg", "avgmax"])

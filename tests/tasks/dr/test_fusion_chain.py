@@ -9,13 +9,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
-import cv2
 import numpy as np
 import pandas as pd
 import pytest
 from drawn_weights import checkpoint
+from photograph_sources import write_telling
 from weight_files import write_safetensors
 
+from eyecli.data.inputs import find_inputs
 from eyecli.data.plan import SplitSettings
 from eyecli.data.prepare import prepare
 from eyecli.data.prepared import Prepared, open_prepared, read_split, read_table
@@ -24,45 +25,39 @@ from eyecli.evaluation.stage import EvaluateSettings, evaluate
 from eyecli.sources.source import fetch_path
 from eyecli.synthesis.fundus import write_fundus
 from eyecli.tasks.base import all_layouts
-from eyecli.tasks.dr import exporting, learning, reporting
+from eyecli.tasks.dr import exporting, learning, predicting, reporting
 from eyecli.tasks.dr.fusion import fuse
 from eyecli.tasks.dr.grading import exceedance
 from eyecli.tasks.dr.layouts import read_raw
 from eyecli.tasks.dr.settings import DrPreprocess, DrTrain, check_train
+from eyecli.training.applying import PredictSettings, predicted
 from eyecli.training.model import read_facts
 from eyecli.training.stage import train
 from eyecli.weights.artifact import fetch_file
 from eyecli.workspace.store import Artifact, open_workspace
 
 FUSED = DrTrain(weights="own", fusion="both-eyes", views=0)
+UNPAIRED = (
+    "the other eye of 6 of 8 photographs is not known, and they are predicted alone: name subject "
+    "and laterality in a table, or files 10_left and 10_right, those of a patient in a row"
+)
 COLUMNS = [f"p_ge{grade}" for grade in (1, 2, 3, 4)]
 
 
 @dataclass(frozen=True)
 class Made:
     root: Path
+    raw: Path
     prepared: Artifact
     split: Artifact
     model: Artifact
     predictions: Artifact
 
 
-def photographs(folder: Path) -> None:
-    """Write both eyes of 36 people: the less green, the worse, with noise of each eye's own."""
-    write_fundus(folder, 36, 0)
-    rng = np.random.default_rng(0)
-    with (folder / "trainLabels.csv").open(newline="") as stream:
-        for row in csv.DictReader(stream):
-            path = str(folder / f"{row['image']}.jpeg")
-            picture = cv2.imread(path).astype(float)
-            picture[..., 1] *= 1 - 0.12 * (int(row["level"]) + rng.normal())
-            cv2.imwrite(path, np.clip(picture, 0, 255).astype(np.uint8))
-
-
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     folder = tmp_path_factory.mktemp("fusion")
-    photographs(folder / "photographs")
+    write_telling(folder / "photographs", 36)
     root = open_workspace(folder / "workspace", create=True)
     source = fetch_path(root, folder / "photographs", all_layouts(), layout="kaggle-dr").artifact
     shape = DrPreprocess(size=64, processes=1)
@@ -75,7 +70,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     model, predictions = train(
         root, "dr", lambda: learning, prepared, split, FUSED, weights=weights
     )
-    return Made(root, prepared, split, model.artifact, predictions.artifact)
+    return Made(root, folder / "photographs", prepared, split, model.artifact, predictions.artifact)
 
 
 def test_predictions_of_both_eyes_stand_beside_those_of_one(made: Made) -> None:
@@ -90,6 +85,48 @@ def test_predictions_of_both_eyes_stand_beside_those_of_one(made: Made) -> None:
     assert (np.abs(both - own) > 1e-3).any(axis=1).all(), "every drawn patient has two eyes"
     # Patients are whole within a part, so that a part alone is predicted the same.
     assert (table.groupby("subject")["part"].nunique() == 1).all()
+
+
+def test_new_photographs_are_predicted_with_their_other_eye_or_alone(
+    made: Made, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = read_table(made.predictions.path / "predictions.csv")
+
+    def rows(place: Path, **settings: Any) -> list[dict[str, Any]]:
+        inputs = find_inputs(place, made.root, predicting.FIELDS, predicting.wanted, "photographs")
+        chosen = PredictSettings(**settings)
+        ready = predicting.applied(made.model, [0], chosen, inputs.files)
+        setup = open_prepared(made.prepared).setup
+        return [*predicted(inputs, predicting, ready, setup, "stop")]
+
+    both = {row["file"].removesuffix(".jpeg"): row for row in rows(made.raw)}
+    assert {row["eyes"] for row in both.values()} == {2} and "other eye" not in caplog.text
+    found = [[both[sample][name] for name in COLUMNS] for sample in stored["sample"]]
+    np.testing.assert_allclose(found, stored[COLUMNS], atol=1e-4)
+    for column, name in (("grade", "grade_predicted"), ("referable", "sensitive")):
+        assert [both[sample][column] for sample in stored["sample"]] == list(stored[name])
+
+    table = tmp_path / "some.csv"
+    known = stored.set_index("sample")
+    a, b, c, d, e = sorted(set(stored["subject"]))[:5]
+    # The table counts, not the name; between both eyes of b lies one of d.
+    lines = [(f"{a}_left", "a", "left"), (f"{a}_right", "a", "OD"), (f"{b}_left", "b", "OS"),
+             (f"{c}_left", "c", ""), (f"{d}_left", "d", "OS"), (f"{b}_right", "b", "OD"),
+             (f"{e}_left", "e", "OS"), (f"{e}_right", "f", "OD")]  # fmt: skip
+    cells = [f"{made.raw / name}.jpeg,{subject},{side}\n" for name, subject, side in lines]
+    table.write_text("path,subject,laterality\n" + "".join(cells))
+    # A patient is more than the networks take at once.
+    monkeypatch.setattr(predicting, "BATCH", 1)
+    some = rows(table)
+    assert [row["eyes"] for row in some] == [2, 2, 1, 1, 1, 1, 1, 1]
+    assert [row["laterality"] for row in some] == [side for _, _, side in lines]
+    assert caplog.messages.count(UNPAIRED) == 1
+    for row, (name, *_) in zip(some, lines, strict=True):
+        alone = "" if row["eyes"] == 2 else "_alone"
+        for column in COLUMNS:
+            assert row[column] == pytest.approx(known.loc[name, column + alone], abs=1e-4)
+        assert row["grade"] == known.loc[name, f"grade_predicted{alone}"]
+    assert {row["eyes"] for row in rows(made.raw, min_quality=1.0)} == {1}
 
 
 def test_the_report_says_what_fusion_gains(made: Made) -> None:
