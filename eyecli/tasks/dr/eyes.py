@@ -63,7 +63,7 @@ def tell_unpaired(files: Sequence[Given], what: str) -> None:
 
 
 def fused_facts(fold: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the facts of a fold for photographs of both eyes: its own where it fuses nothing."""
+    """Return the facts that a fold decides by: where it fuses both eyes, those settled with it."""
     fusion = fold.get("fusion")
     return {"target": fold["target"], **fusion} if fusion else dict(fold)
 

@@ -22,7 +22,6 @@ from eyecli.tasks.dr.grading import (
     GRADES,
     PERCENTILES,
     Target,
-    above_of,
     agreed,
     decide,
     named,
@@ -94,17 +93,12 @@ def applied(
 ) -> Applied:
     """Load the networks of some folds; a row has the mean of their calibrated probabilities.
 
-    Where folds fuse both eyes, a photograph whose other eye is there as well, both of at least the
-    wanted quality, has the decisions of the fused probabilities; any other those of its own.
+    Where folds fuse both eyes, the other one has a say if it is there and of the wanted quality.
     """
     folds = [read_facts(model, partition) for partition in partitions]
     fuses = any("fusion" in fold for fold in folds)
-    ways = {1: agreed(folds)}
-    if any(fold.get("fusion") for fold in folds):
-        ways[2] = agreed([*map(fused_facts, folds)])
-    limits = dict.fromkeys(ways, -math.inf)
-    if settings.abstain:
-        limits = {eyes: _limit(model, facts, settings.abstain) for eyes, facts in ways.items()}
+    facts = agreed([fused_facts(fold) for fold in folds])
+    limit = _limit(model, facts, settings.abstain) if settings.abstain else -math.inf
     log.info("for research only: no medical device")
     if fuses:
         tell_unpaired(files, WHAT)
@@ -132,13 +126,13 @@ def applied(
             # What shows too little has no say in the other eye.
             whose = np.where(poor, "", patients)[seen]
             found = logits([one.pixels for one in photographs if one.pixels is not None])
-            answers = iter(_answers(found, folds, ways, whose, sides[seen]))
+            answers = iter(_answers(found, folds, facts, whose, sides[seen]))
         return [
-            _row(one, next(answers) if one.pixels is not None else {}, bool(bad), limits)
+            _row(one, next(answers) if one.pixels is not None else {}, bool(bad), limit)
             for one, bad in zip(photographs, poor, strict=True)
         ]
 
-    columns = _columns(ways[1]["target"], fuses)
+    columns = _columns(facts["target"], fuses)
     return Applied(columns, batch, rows, patient) if fuses else Applied(columns, batch, rows)
 
 
@@ -228,29 +222,15 @@ def _probabilities(target: Target) -> list[str]:
 def _answers(
     logits: Sequence[np.ndarray],
     folds: Sequence[Mapping[str, Any]],
-    ways: Mapping[int, Mapping[str, Any]],
+    facts: Mapping[str, Any],
     patients: np.ndarray,
     sides: np.ndarray,
 ) -> list[dict[str, Any]]:
-    """Turn the logits of every fold into probabilities and decisions, a dict a photograph.
-
-    `ways` holds the facts that all folds agree on, by how many eyes a photograph is judged by.
-    """
-    given = [*zip(logits, folds, strict=True)]
-    alone = _decided([above_of(values, fold) for values, fold in given], ways[1])
-    if not any("fusion" in fold for fold in folds):
-        return alone
-    answers = [one | {"eyes": 1} for one in alone]
-    if 2 in ways:
-        each = [above_of_both(values, fold, patients, sides) for values, fold in given]
-        both = _decided(each, ways[2])
-        for i in np.flatnonzero(paired(patients, sides)):
-            answers[i] = both[i] | {"eyes": 2}
-    return answers
-
-
-def _decided(each: Sequence[np.ndarray], facts: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the mean of the folds' probabilities, and what is decided by it."""
+    """Turn the logits of every fold into mean probabilities and decisions, a dict a photograph."""
+    each = [
+        above_of_both(values, fold, patients, sides)
+        for values, fold in zip(logits, folds, strict=True)
+    ]
     above = np.mean(each, axis=0)
     classes, decided = probabilities(above), decide(above, facts)
     target: Target = facts["target"]
@@ -258,6 +238,9 @@ def _decided(each: Sequence[np.ndarray], facts: Mapping[str, Any]) -> list[dict[
     found = np.hstack([above, classes] if target == "grade" else [above]).round(DIGITS)
     whole = {"grade": decided["grade_predicted"]} if target == "grade" else {}
     whole |= {ASKED[target]: decided["sensitive"]} if facts["sensitive"] is not None else {}
+    if any("fusion" in fold for fold in folds):
+        learnt = any(fold.get("fusion") for fold in folds)
+        whole["eyes"] = 1 + (paired(patients, sides) & learnt)
     return [
         dict(zip(_probabilities(target), map(float, found[i]), strict=True))
         | {name: int(values[i]) for name, values in whole.items()}
@@ -266,15 +249,13 @@ def _decided(each: Sequence[np.ndarray], facts: Mapping[str, Any]) -> list[dict[
     ]
 
 
-def _row(
-    one: Photograph, answer: dict[str, Any], poor: bool, limits: Mapping[int, float]
-) -> dict[str, Any]:
+def _row(one: Photograph, answer: dict[str, Any], poor: bool, limit: float) -> dict[str, Any]:
     if one.pixels is None:
         why = NO_FUNDUS
     elif poor:
         why = POOR
     else:
-        why = UNCERTAIN if answer["confidence"] < limits[answer.get("eyes", 1)] else ""
+        why = UNCERTAIN if answer["confidence"] < limit else ""
     return {
         "width": one.width,
         "height": one.height,

@@ -59,22 +59,21 @@ def test_a_fold_that_fuses_nothing_takes_part_in_the_mean_as_it_is() -> None:
     folds = [plain[0] | {"fusion": fusion}, plain[1] | {"fusion": None}]
     patients, sides = np.repeat([f"{n}" for n in range(20)], 2), np.tile(["OD", "OS"], 20)
     sides[-2:] = ""
-    ways = {1: agreed(folds), 2: agreed([*map(fused_facts, folds)])}
-    rows = _answers([*logits], folds, ways, patients, sides)
+    facts = agreed([*map(fused_facts, folds)])
+    rows = _answers([*logits], folds, facts, patients, sides)
     assert [row["eyes"] for row in rows] == [2] * 38 + [1] * 2
 
     both = columns(
         fuse(odds(logits[0], folds[0]), patients, sides, fusion), {"target": "grade", **fusion}
     )["p_ge2"]
     first, second = (above_of(each, fold)[:, 1] for each, fold in zip(logits, folds, strict=True))
-    expected = [*(both + second)[:38] / 2, *(first + second)[38:] / 2]
-    np.testing.assert_allclose([row["p_ge2"] for row in rows], expected, atol=1e-6)
-    for row, way in zip(rows, [2] * 38 + [1] * 2, strict=True):
+    np.testing.assert_allclose([row["p_ge2"] for row in rows], (both + second) / 2, atol=1e-6)
+    for row in rows:
         expects = sum(row[f"p_ge{grade}"] for grade in (1, 2, 3, 4))
-        assert row["grade"] == np.searchsorted(ways[way]["cuts"], expects)
-        assert row["referable"] == (row["p_ge2"] >= ways[way]["sensitive"])
+        assert row["grade"] == np.searchsorted(facts["cuts"], expects)
+        assert row["referable"] == (row["p_ge2"] >= facts["sensitive"])
 
     folds[0]["fusion"] = None
-    rows = _answers([*logits], folds, {1: ways[1]}, patients, sides)
+    rows = _answers([*logits], folds, agreed(folds), patients, sides)
     assert {row["eyes"] for row in rows} == {1}
     assert [row["p_ge2"] for row in rows] == pytest.approx([*(first + second) / 2], abs=1e-6)
