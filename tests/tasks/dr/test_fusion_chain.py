@@ -123,7 +123,7 @@ def test_new_photographs_are_predicted_with_their_other_eye_or_alone(
     assert caplog.messages.count(UNPAIRED) == 1
     settled = {"target": "grade", **read_facts(made.model, 0)["fusion"]}
     for row, (name, *_) in zip(some, lines, strict=True):
-        wanted = known.loc[name]
+        wanted: Any = known.loc[name]
         if row["eyes"] == 1:
             # The photograph's own odds, and what was settled with those of both eyes.
             own = wanted[[f"{column}_alone" for column in COLUMNS]].to_numpy(float)
