@@ -26,6 +26,7 @@ from eyecli.tasks.dr.grading import (
     named,
     probabilities,
 )
+from eyecli.tasks.dr.loading import enhanced
 from eyecli.training.applying import Applied, PredictSettings
 from eyecli.training.model import load_fold, read_facts, read_model
 from eyecli.training.symmetries import turned
@@ -94,9 +95,12 @@ def applied(model: Artifact, partitions: Sequence[int], settings: PredictSetting
     # Temperature and cuts were settled on such means.
     run = over_views(each, folds[0].get("test_views", 1))
 
+    def shown(stored: np.ndarray) -> np.ndarray:
+        return enhanced({"pixels": stored}, folds[0])["pixels"]
+
     def rows(photographs: Sequence[Photograph]) -> list[dict[str, Any]]:
         seen = [one.pixels for one in photographs if one.pixels is not None]
-        answers = iter(_answers(run(np.stack(seen)), folds, facts) if seen else ())
+        answers = iter(_answers(run(shown(np.stack(seen))), folds, facts) if seen else ())
         return [
             _row(one, next(answers) if one.pixels is not None else {}, settings.min_quality, limit)
             for one in photographs
@@ -129,7 +133,7 @@ def networks(models: Sequence[keras.Model]) -> Networks:
     Returns
     -------
     callable
-        From (n, size, size, 3) stored pixels to an (n, b) array a network.
+        From (n, size, size, 3) pixels, enhanced if they have to be, to an (n, b) array a network.
     """
     import keras
 
@@ -142,14 +146,14 @@ def networks(models: Sequence[keras.Model]) -> Networks:
 
         def shared(pixels: np.ndarray) -> list[np.ndarray]:
             # As one graph, which takes two thirds of the time of layer by layer.
-            features = trunk.predict_on_batch(scale({"pixels": pixels}))
+            features = trunk.predict_on_batch(scale({"pixels": pixels}, {}))
             flat = np.asarray(features).reshape(len(pixels), -1)
             return [flat @ kernel[0, 0] + bias for kernel, bias in heads]
 
         return shared
 
     def each(pixels: np.ndarray) -> list[np.ndarray]:
-        inputs = scale({"pixels": pixels})
+        inputs = scale({"pixels": pixels}, {})
         outputs = [model.predict_on_batch(inputs)["logits"] for model in models]
         return [np.asarray(logits).reshape(len(pixels), -1) for logits in outputs]
 
