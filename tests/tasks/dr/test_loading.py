@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +27,16 @@ from eyecli.tasks.dr.loading import enhanced
 from eyecli.tasks.dr.settings import DrPreprocess, DrTrain, check_train
 from eyecli.training.applying import PredictSettings, predicted
 from eyecli.training.external import predict_external
+from eyecli.training.features import kept_outputs
 from eyecli.training.model import load_fold, read_facts, read_model
 from eyecli.training.stage import train
 from eyecli.weights.artifact import fetch_file
-from eyecli.workspace.references import resolve
 from eyecli.workspace.store import Artifact, open_workspace
 
 SIZE = 64
 # The quarters of the fast form are other pixels than those of the exact one.
 HOW: Any = "graham-fast"
+EYENET = DrTrain(backbone="eyenet", pretrained=False, trainable="all", enhance=HOW)
 PROBABILITIES = [f"p_ge{grade}" for grade in (1, 2, 3, 4)]
 
 
@@ -96,17 +98,16 @@ def test_both_ways_train_the_same_model(made: Made) -> None:
     np.testing.assert_array_equal(*kernels)
 
 
-def test_features_of_photographs_as_they_are_are_kept_apart(made: Made) -> None:
-    def view_0() -> int:
-        return len(list((made.root / "cache/features").glob("*-0.npy")))
-
-    # Two sets of data: what training kept is what predictions found again.
-    assert view_0() == 2
-    train(
-        made.root, "dr", lambda: learning, made.loaded.prepared, made.loaded.split,
-        DrTrain(weights="own", views=0), weights=resolve(made.root, "weights/own"),
-    )  # fmt: skip
-    assert view_0() == 3
+def test_features_of_photographs_as_they_are_are_kept_apart(made: Made, tmp_path: Path) -> None:
+    # Of two sets of data: what training kept is what predictions found again.
+    assert len(list((made.root / "cache/features").glob("*-0.npy"))) == 2
+    data, rows = open_prepared(made.loaded.prepared), np.arange(3)
+    mine = learning.learner(data, rows, EYENET)
+    plain = replace(mine, scale=partial(learning.scale, facts={}))
+    found = [kept_outputs(tmp_path, one, data, rows)["embedding"] for one in (mine, plain, mine)]
+    assert len(list(tmp_path.glob("*-0.npy"))) == 2
+    assert not np.allclose(found[0], found[1])
+    np.testing.assert_array_equal(found[0], found[2])
 
 
 def test_predict_does_it(made: Made) -> None:
@@ -150,9 +151,8 @@ def test_an_application_is_told_and_parity_is_tried_on_such_pixels(made: Made) -
 
 def test_every_training_sample_is_enhanced_before_it_is_changed(made: Made) -> None:
     stored, loaded = (open_prepared(way.prepared) for way in (made.stored, made.loaded))
-    settings = DrTrain(backbone="eyenet", pretrained=False, trainable="all", enhance=HOW)
-    learner = learning.learner(loaded, np.arange(4), settings)
-    plain = learning.learner(stored, np.arange(4), DrTrain(**vars(settings) | {"enhance": "none"}))
+    learner = learning.learner(loaded, np.arange(4), EYENET)
+    plain = learning.learner(stored, np.arange(4), replace(EYENET, enhance="none"))
     mine, theirs = (data.arrays.take("pixels", [0])[0] for data in (loaded, stored))
     assert learner.view and plain.view
     for by, other in ((learner.augment, plain.augment), (learner.view, plain.view)):
