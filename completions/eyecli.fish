@@ -329,6 +329,7 @@ complete -c eyecli -n '__eyecli_at eyecli train dr' -l pooling -x -a 'avg avgmax
 complete -c eyecli -n '__eyecli_at eyecli train dr' -l views -x -d 'With a frozen backbone: so many copies of each photograph, changed as other cameras and files would, are fitted on as well, as far as all are 40000 rows at most.'
 complete -c eyecli -n '__eyecli_at eyecli train dr' -l dropout -x -d 'Share of the features that is dropped in training.'
 complete -c eyecli -n '__eyecli_at eyecli train dr' -l fusion -x -a 'none both-eyes' -d 'Let the other eye of a patient have a say in predictions; each photograph for itself.'
+complete -c eyecli -n '__eyecli_at eyecli train dr' -l enhance -x -a 'none graham graham-fast clahe' -d 'Change photographs that were stored as they are, in training and ever after: as of preprocess dr.'
 complete -c eyecli -n '__eyecli_at eyecli train dr' -l force -d 'Do it again even if it is there.'
 complete -c eyecli -n '__eyecli_at eyecli train dr' -l dry-run -d 'Say what would be done; write nothing.'
 complete -c eyecli -n '__eyecli_at eyecli train dr' -l workspace -r -F -d 'Folder of the artifacts.'

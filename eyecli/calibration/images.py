@@ -85,7 +85,7 @@ def embed(source: Source, raw: Raw, network: Network) -> list[Samples]:
             for position in range(start, min(start + BATCH, len(raw.table)))
         ]
         stored = {name: np.stack([row[name] for row in rows]) for name in names}
-        batches.append(network.run(tools.scale(stored)))
+        batches.append(network.run(tools.scale(stored, facts)))
     outputs = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
     columns, kept = tools.tabulate(outputs, facts)
     base = np.stack([columns["pred_x"], columns["pred_y"]], axis=1)

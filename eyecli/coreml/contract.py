@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -98,6 +98,9 @@ class Contract:
         Of the model, and of what made it.
     only
         The outputs that the package has; all by default.
+    shown
+        From stored arrays (n, ...) by input to what an application gives to the package, where
+        that is not the same.
     """
 
     inputs: Mapping[str, Input] = field(default_factory=dict)
@@ -108,6 +111,7 @@ class Contract:
     licence: str = ""
     version: str = ""
     only: tuple[str, ...] = ()
+    shown: Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]] | None = None
 
 
 # How coremltools calls the output of a classifier that has the probabilities.

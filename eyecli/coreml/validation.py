@@ -25,7 +25,7 @@ def validation_samples(
     network: Any,
     contract: Any,
 ) -> dict[str, np.ndarray]:
-    """Take validation samples of a fold, as stored; of a classifier, of every class it names.
+    """Take validation samples of a fold, as an application would; of a classifier, of every class.
 
     Parameters
     ----------
@@ -60,7 +60,9 @@ def validation_samples(
     classes = [name for name, entry in contract.outputs.items() if entry.classes]
 
     def take(chosen: np.ndarray) -> dict[str, np.ndarray]:
-        return {name: data.arrays.take(name, chosen).astype(np.float32) for name in names}
+        stored = {name: data.arrays.take(name, chosen) for name in names}
+        shown = contract.shown(stored) if contract.shown else stored
+        return {name: values.astype(np.float32) for name, values in shown.items()}
 
     if not classes:
         return take(_spread(rows, count))

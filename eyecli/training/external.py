@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -81,8 +82,8 @@ def predict_external(
         require_no_copies(root, model, partition, data)
         rows = np.arange(len(data.index))
         outputs = predict(
-            load_fold(model, partition), data.arrays, names, rows, tools.scale,
-            views=facts.get("test_views", 1),
+            load_fold(model, partition), data.arrays, names, rows,
+            partial(tools.scale, facts=facts), views=facts.get("test_views", 1),
         )  # fmt: skip
         table = data.index.drop(columns=["files"])
         table.insert(0, "partition", partition)

@@ -92,11 +92,10 @@ def _digest(trunk: object, learner: Learner, prepared: Prepared, view: int) -> s
         prepared.artifact.manifest.digest, learner.names, weights.hexdigest(),
         _symmetries(learner, view),
     ]  # fmt: skip
-    if view:
-        # The first sample stands for the code that draws views, which may change.
-        first = {name: prepared.arrays.take(name, np.zeros(1, int)) for name in learner.names}
-        shown = _viewed(learner, np.zeros(1, int), view)(first)
-        names += [hashlib.sha256(values.tobytes()).hexdigest() for values in shown.values()]
+    # The first sample stands for the code that shows samples, which may change.
+    first = {name: prepared.arrays.take(name, np.zeros(1, int)) for name in learner.names}
+    shown = _viewed(learner, np.zeros(1, int), view)(first)
+    names += [hashlib.sha256(values.tobytes()).hexdigest() for values in shown.values()]
     return hashlib.sha256(canonical(names)).hexdigest()[:32]
 
 

@@ -16,7 +16,7 @@ WITHOUT_EFFECT = ("fold", "max_time", "checkpoint_minutes")
 # before is found again.
 LATER = (
     "pretrained", "weights", "trainable", "backbone",
-    "loss", "balance", "progressive", "test_views", "fusion",
+    "loss", "balance", "progressive", "test_views", "fusion", "enhance",
 )  # fmt: skip
 # What a 32-bit integer holds; beyond it TensorFlow, and no training, goes.
 MOST = 2**31 - 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -75,8 +76,8 @@ class Trainer(Protocol):
     def names(self, facts: dict[str, Any]) -> list[str]:
         """Return the stored arrays that a fold reads."""
 
-    def scale(self, arrays: Outputs) -> Outputs:
-        """Turn stored arrays into the model's inputs."""
+    def scale(self, arrays: Outputs, facts: dict[str, Any]) -> Outputs:
+        """Turn stored arrays into the model's inputs, as the fold with these facts does."""
 
     def tabulate(
         self, outputs: Outputs, facts: dict[str, Any], table: pd.DataFrame | None = None
@@ -277,12 +278,11 @@ def _outputs(
 
     facts, network = read_facts(model, partition), load_fold(model, partition)
     names, views = trainer.names(facts), facts.get("test_views", 1)
+    scale = partial(trainer.scale, facts=facts)
     if facts.get("closed"):
-        frozen = Learner(
-            network, names, {}, {}, trainer.scale, lambda sample, _: sample, test_views=views
-        )
+        frozen = Learner(network, names, {}, {}, scale, lambda sample, _: sample, test_views=views)
         return outputs_by_kept(cache, frozen, prepared, rows)
-    return predict(network, prepared.arrays, names, rows, trainer.scale, views=views)
+    return predict(network, prepared.arrays, names, rows, scale, views=views)
 
 
 def trained_files(root: Path, model: Artifact, partition: int) -> set[str]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import logging
 import shutil
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ def test_predictions_are_those_of_the_stored_folds(chain: Chain) -> None:
         rows = np.array([row_of[sample] for sample in table["sample"].iloc[at]])
         facts = read_facts(chain.model, number)
         outputs = predict(load_fold(chain.model, number), prepared.arrays, facts["names"], rows,
-                          learning.scale)  # fmt: skip
+                          partial(learning.scale, facts=facts))  # fmt: skip
         columns, kept = learning.tabulate(outputs, facts)
         np.testing.assert_allclose(columns["pred_x"], table["pred_x"].iloc[at], atol=0.05)
         np.testing.assert_allclose(columns["pred_y"], table["pred_y"].iloc[at], atol=0.05)

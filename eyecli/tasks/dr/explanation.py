@@ -26,7 +26,7 @@ def explain(
     table: pd.DataFrame,
     embedding: np.ndarray,
     settings: Mapping[str, Any],
-    scale: Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]],
+    scale: Callable[[dict[str, np.ndarray], dict[str, Any]], dict[str, np.ndarray]],
     load: Callable[[int], tuple[Any, dict[str, Any]]],
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """Map what spoke for the answers to `questions` in some photographs.
@@ -42,7 +42,7 @@ def explain(
     settings
         Those of the training.
     scale
-        From stored arrays to the network's inputs.
+        From stored arrays and the facts of a fold to the network's inputs.
     load
         Gives network and facts of a fold.
 
@@ -66,7 +66,7 @@ def explain(
         network, facts = load(int(partition))
         usual = embedding[table["partition"].to_numpy() == partition].mean(axis=0)
         stored = data.arrays.take("pixels", [row_of[sample] for sample in part["sample"]])
-        pixels = scale({"pixels": stored})["pixels"]
+        pixels = scale({"pixels": stored}, facts)["pixels"]
         asked = [questions(facts, grade) for grade in part["grade_predicted"]]
         for titles_and_weights in zip(*asked, strict=True):
             titles, weights = zip(*titles_and_weights, strict=True)

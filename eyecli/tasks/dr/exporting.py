@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from eyecli.coreml.convert import Contract, Input, Output
 from eyecli.imaging.affine import OFFSET, SCALE
 from eyecli.tasks.dr.about import ABOUT
 from eyecli.tasks.dr.grading import GRADES
+from eyecli.tasks.dr.loading import enhanced
 
 UNITS = {"cross-entropy": "class logits", "mse": "grade"}
 WHAT = {
@@ -63,7 +65,7 @@ def contract(facts: Mapping[str, Any], setup: Mapping[str, Any]) -> Contract:
         metadata={
             "intended_use": ABOUT.use,
             "limits": " ".join(ABOUT.limits),
-            "inputs": "RGB photographs, 0..255" + _changed(setup["enhance"]),
+            "inputs": "RGB photographs, 0..255" + _changed(facts, setup),
             "target": facts["target"],
             "loss": loss,
             "views": "one"
@@ -75,11 +77,15 @@ def contract(facts: Mapping[str, Any], setup: Mapping[str, Any]) -> Contract:
         },
         # Pooled features are of use to nobody on a device, and their maxima beyond float16.
         only=("logits",),
+        shown=partial(enhanced, facts=facts),
     )
 
 
-def _changed(enhance: str) -> str:
+def _changed(facts: Mapping[str, Any], setup: Mapping[str, Any]) -> str:
     """Say what an application must do to its photographs before the network sees them."""
+    # Of the two ways to enhance a model has one at most.
+    stored, loaded = setup["enhance"], facts.get("enhance", "none")
+    enhance = loaded if stored == "none" else stored
     return "" if enhance == "none" else f", changed as `preprocess dr --enhance {enhance}` does"
 
 

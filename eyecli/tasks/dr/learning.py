@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from eyecli.tasks.dr.augmentation import change, view
 from eyecli.tasks.dr.explanation import explain
 from eyecli.tasks.dr.fusion import fit_fusion, graded
 from eyecli.tasks.dr.grading import at_least, boundaries, settle
+from eyecli.tasks.dr.loading import enhanced
 from eyecli.tasks.dr.model import blocks, build, coarser, warm_start
 from eyecli.tasks.dr.settings import DrTrain
 from eyecli.training.closed_head import fit_closed
@@ -54,21 +55,22 @@ def learner(prepared: Prepared, train: np.ndarray, settings: DrTrain) -> Learner
         else np.ones(len(yes))
     )
     targets = np.column_stack([yes, weights]).astype(np.float32)
+    facts = {
+        "target": settings.target, "stem": backbone(settings.backbone).stem,
+        "loss": settings.loss, "test_views": settings.test_views, "enhance": settings.enhance,
+    }  # fmt: skip
     return Learner(
         model=model,
         names=["pixels"],
         targets={"logits": targets[:, None, None]},
         losses={"logits": objectives.objective(settings.loss)},
-        scale=scale,
-        augment=augment,
-        facts={
-            "target": settings.target, "stem": backbone(settings.backbone).stem,
-            "loss": settings.loss, "test_views": settings.test_views,
-        },
+        scale=partial(scale, facts=facts),
+        augment=partial(augment, facts=facts),
+        facts=facts,
         start=lambda path: warm_start(model, settings.backbone, path, settings.trainable),
         closed=settings.closed,
         train=train,
-        view=lambda sample, rng: {name: view(values, rng) for name, values in sample.items()},
+        view=partial(augment, facts=facts, by=view),
         chances=_chances(classes[train], count) if settings.balance == "resampling" else None,
         coarser=(
             partial(coarser, backbone=settings.backbone, pooling=settings.pooling)
@@ -89,17 +91,26 @@ def _grades(prepared: Prepared) -> np.ndarray:
     return prepared.index["grade"].to_numpy(int)
 
 
-def scale(arrays: Row) -> Row:
-    """Scale stored pixels (n, size, size, 3) to -1..1; export folds this into the first layer."""
+def scale(arrays: Row, facts: Mapping[str, Any]) -> Row:
+    """Enhance stored pixels (n, size, size, 3) as the fold does, and scale them to -1..1.
+
+    Export folds the scaling into the first layer.
+    """
     return {
         name: values.astype(np.float32) * np.float32(SCALE) + np.float32(OFFSET)
-        for name, values in arrays.items()
+        for name, values in enhanced(arrays, facts).items()
     }
 
 
-def augment(sample: Row, rng: np.random.Generator) -> Row:
-    """Scale a photograph and change it as cameras and the cropper do; the grade stays."""
-    return {name: change(values, rng) for name, values in sample.items()}
+def augment(
+    sample: Row,
+    rng: np.random.Generator,
+    facts: Mapping[str, Any],
+    by: Callable[[np.ndarray, np.random.Generator], np.ndarray] = change,
+) -> Row:
+    """Enhance a photograph, scale it and change it as cameras and the cropper do, or by `view`."""
+    shown = enhanced({name: values[None] for name, values in sample.items()}, facts)
+    return {name: by(values[0], rng) for name, values in shown.items()}
 
 
 def finish(

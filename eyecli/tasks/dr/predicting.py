@@ -27,6 +27,7 @@ from eyecli.tasks.dr.grading import (
     named,
     probabilities,
 )
+from eyecli.tasks.dr.loading import enhanced
 from eyecli.training.applying import Applied, PredictSettings
 from eyecli.training.model import load_fold, read_facts, read_model
 from eyecli.training.symmetries import turned
@@ -112,9 +113,8 @@ def applied(
 
     def logits(pixels: Sequence[np.ndarray]) -> list[np.ndarray]:
         # The photographs of a patient may be more than a batch.
-        parts = [
-            run(np.stack(pixels[start : start + batch])) for start in range(0, len(pixels), batch)
-        ]
+        piles = [np.stack(pixels[at : at + batch]) for at in range(0, len(pixels), batch)]
+        parts = [run(enhanced({"pixels": pile}, folds[0])["pixels"]) for pile in piles]
         return [np.concatenate(each) for each in zip(*parts, strict=True)]
 
     def rows(files: Sequence[Given], photographs: Sequence[Photograph]) -> list[dict[str, Any]]:
@@ -159,7 +159,7 @@ def networks(models: Sequence[keras.Model]) -> Networks:
     Returns
     -------
     callable
-        From (n, size, size, 3) stored pixels to an (n, b) array a network.
+        From (n, size, size, 3) pixels, enhanced if they have to be, to an (n, b) array a network.
     """
     import keras
 
@@ -172,14 +172,14 @@ def networks(models: Sequence[keras.Model]) -> Networks:
 
         def shared(pixels: np.ndarray) -> list[np.ndarray]:
             # As one graph, which takes two thirds of the time of layer by layer.
-            features = trunk.predict_on_batch(scale({"pixels": pixels}))
+            features = trunk.predict_on_batch(scale({"pixels": pixels}, {}))
             flat = np.asarray(features).reshape(len(pixels), -1)
             return [flat @ kernel[0, 0] + bias for kernel, bias in heads]
 
         return shared
 
     def each(pixels: np.ndarray) -> list[np.ndarray]:
-        inputs = scale({"pixels": pixels})
+        inputs = scale({"pixels": pixels}, {})
         outputs = [model.predict_on_batch(inputs)["logits"] for model in models]
         return [np.asarray(logits).reshape(len(pixels), -1) for logits in outputs]
 

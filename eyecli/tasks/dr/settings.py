@@ -122,6 +122,11 @@ class DrTrain(TrainSettings):
         "none",
         "Let the other eye of a patient have a say in predictions; each photograph for itself.",
     )
+    enhance: Literal["none", "graham", "graham-fast", "clahe"] = setting(
+        "none",
+        "Change photographs that were stored as they are, in training and ever after: as of "
+        "preprocess dr.",
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -194,6 +199,12 @@ def check_train(settings: DrTrain, prepared: Prepared, split: Split) -> None:
             f"--progressive with photographs of {size} pixels: half of it has to be a multiple of "
             "32, 64 or more",
             "preprocess dr --size 256 or 512",
+        )
+    if settings.enhance != "none" and prepared.setup["enhance"] != "none":
+        raise UsageError(
+            f"--enhance {settings.enhance}: the pixels of {prepared.artifact.ref} were stored "
+            f"enhanced, by {prepared.setup['enhance']}",
+            "leave it out, or train on what preprocess dr --enhance none makes",
         )
     if settings.fusion == "both-eyes":
         from eyecli.tasks.dr.fusion import require_pairs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,7 +43,7 @@ def learner(prepared: Prepared, train: np.ndarray, settings: GazeTrain) -> Learn
         names=[name for group in inputs for name in STORED[group]],
         targets={"gaze": scaled[:, None, None, :]},
         losses={"gaze": "mse"},
-        scale=scale,
+        scale=partial(scale, facts={}),
         augment=augment,
         facts={"mean": mean.tolist(), "std": std.tolist(), "embedding": EMBEDDING},
         start=lambda path: warm_start(model, settings.backbone, path, settings.trainable),
@@ -58,10 +59,10 @@ def _scaling(targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return targets.mean(axis=0), np.where(std > 0, std, 1.0)
 
 
-def scale(arrays: Row) -> Row:
+def scale(arrays: Row, facts: dict[str, Any]) -> Row:
     """Scale stored pixels (n, size, size, 3) to -1..1; boxes pass as they are.
 
-    Export folds this into the first layer.
+    Export folds this into the first layer. It is the same for all folds.
     """
     return {
         name: (

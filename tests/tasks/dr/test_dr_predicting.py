@@ -236,7 +236,7 @@ def test_networks_give_what_each_would(
     found = predicting.networks(models)
     assert (found.__name__ == "shared") is shared
     for model, logits in zip(models, found(pixels), strict=True):
-        expected = np.asarray(model(learning.scale({"pixels": pixels}))["logits"])
+        expected = np.asarray(model(learning.scale({"pixels": pixels}, {}))["logits"])
         np.testing.assert_allclose(logits, expected.reshape(3, 4), rtol=1e-4, atol=1e-5)
 
 

@@ -184,7 +184,7 @@ def test_views_drawn_by_other_code_are_other_features(drawn: Any, tmp_path: Path
 
 
 def _lying(stored: dict[str, np.ndarray], view: int) -> dict[str, np.ndarray]:
-    pixels = learning.scale(stored)["pixels"]
+    pixels = learning.scale(stored, {})["pixels"]
     views = [pixels, pixels[:, :, ::-1], pixels[:, ::-1], pixels[:, ::-1, ::-1]]
     return {"pixels": views[view]}
 
