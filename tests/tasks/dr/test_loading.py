@@ -89,13 +89,15 @@ def test_both_ways_train_the_same_model(made: Made) -> None:
     stored, loaded = (way.predictions.path for way in (made.stored, made.loaded))
     for name in ("embedding.npy", "gallery.npy"):
         np.testing.assert_array_equal(np.load(loaded / name), np.load(stored / name))
-    tables = [read_table(path / "predictions.csv") for path in (stored, loaded)]
-    np.testing.assert_array_equal(*(table[PROBABILITIES].to_numpy() for table in tables))
-    kernels = [
+    one, other = (
+        read_table(path / "predictions.csv")[PROBABILITIES].to_numpy() for path in (stored, loaded)
+    )
+    np.testing.assert_array_equal(one, other)
+    kernel, same = (
         load_fold(way.model, 0).get_layer("logits").get_weights()[0]
         for way in (made.stored, made.loaded)
-    ]
-    np.testing.assert_array_equal(*kernels)
+    )
+    np.testing.assert_array_equal(kernel, same)
 
 
 def test_features_of_photographs_as_they_are_are_kept_apart(made: Made, tmp_path: Path) -> None:
@@ -111,9 +113,10 @@ def test_features_of_photographs_as_they_are_are_kept_apart(made: Made, tmp_path
 
 
 def test_predict_does_it(made: Made) -> None:
-    applied = predicting.applied(made.loaded.model, [0], PredictSettings(abstain=0))
     folder = made.root.parent / "photographs"
     inputs = find_inputs(folder, made.root, predicting.FIELDS, predicting.wanted, predicting.WHAT)
+    chosen = PredictSettings(abstain=0)
+    applied = predicting.applied(made.loaded.model, [0], chosen, inputs.files)
     setup = read_model(made.loaded.model).setup
     rows = {row["file"]: row for row in predicted(inputs, predicting, applied, setup, "stop")}
     table = read_table(made.loaded.predictions.path / "predictions.csv")
@@ -134,7 +137,8 @@ def test_data_of_others_are_enhanced_too(made: Made) -> None:
         )
         tables.append(read_table(outcome.artifact.path / "predictions.csv"))
     assert len(tables[0]) > 4
-    np.testing.assert_allclose(*(table[PROBABILITIES].to_numpy() for table in tables), atol=1e-6)
+    one, other = (table[PROBABILITIES].to_numpy() for table in tables)
+    np.testing.assert_allclose(one, other, atol=1e-6)
 
 
 def test_an_application_is_told_and_parity_is_tried_on_such_pixels(made: Made) -> None:
@@ -146,7 +150,7 @@ def test_an_application_is_told_and_parity_is_tried_on_such_pixels(made: Made) -
         shown.append(
             validation_samples(way.prepared, way.split, 0, ["pixels"], 3, network, contract)
         )
-    np.testing.assert_array_equal(*(each["pixels"] for each in shown))
+    np.testing.assert_array_equal(shown[0]["pixels"], shown[1]["pixels"])
 
 
 def test_every_training_sample_is_enhanced_before_it_is_changed(made: Made) -> None:

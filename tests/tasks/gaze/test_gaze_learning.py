@@ -85,7 +85,7 @@ def test_pixels_become_minus_one_to_one() -> None:
         "left": np.array([0, 255, 127], np.uint8),
         "boxes": np.array([0.25, 3], np.float32),
     }
-    scaled = scale(stored)
+    scaled = scale(stored, {})
     assert scaled["left"].dtype == np.float32
     np.testing.assert_allclose(scaled["left"], [-1, 1, -1 / 255], atol=1e-6)
     np.testing.assert_array_equal(scaled["boxes"], stored["boxes"])
