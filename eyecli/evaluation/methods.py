@@ -46,7 +46,7 @@ def sentences(study: Study) -> dict[str, str]:
         )
         + (f" {study.note[0].upper()}{study.note[1:]}." if study.note else ""),
         "model": f"{study.about.network}{backbone}{inputs}{size}{weights}",
-        "training": f"{networks} trained with Adam (Kingma and Ba 2015). {study.about.training} "
+        "training": f"{networks} trained{study.about.optimiser}. {study.about.training} "
         f"Training settings: {listed(study.settings)}.",
         "truth": study.about.truth,
         "metrics": study.about.metrics,

@@ -59,8 +59,9 @@ def write_report(
     pages = environment()
     for name in ("report.md", "report.html"):
         text = pages.get_template(f"{name}.j2").render(
-            content, plots=findings.plots, tables=findings.tables, beats=beats
-        )
+            content, plots=findings.plots, tables=findings.tables, beats=beats,
+            measure=findings.measure, in_unit=f" ({findings.unit})" if findings.unit else "",
+        )  # fmt: skip
         (folder / name).write_text(text, encoding="utf-8")
 
 

@@ -45,6 +45,8 @@ class About:
         What nobody should expect of them.
     unknown
         Parameters of the preparation that may be unknown, and the values that say so.
+    optimiser
+        What follows on "were trained"; empty where `training` says it.
     """
 
     use: str
@@ -57,6 +59,7 @@ class About:
     metrics: str
     limits: tuple[str, ...]
     unknown: Mapping[str, Any] = field(default_factory=dict)
+    optimiser: str = " with Adam (Kingma and Ba 2015)"
 
 
 @dataclass(frozen=True)

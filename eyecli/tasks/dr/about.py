@@ -15,11 +15,13 @@ ABOUT = About(
     "asked of those that reach the one before, and with `mse` there is one score.",
     network="The network is an image backbone whose feature maps of several scales are averaged "
     "and maximised over the picture, and one linear layer.",
+    optimiser="",
     training="With the setting `trainable head` the backbone stays as pretrained, its weights "
     "rounded to half precision, and the linear layer is fitted in closed form: ridge regression "
     "of whether the grade reaches each boundary, on every photograph and on changed views of it, "
     "the penalty chosen on photographs whose group is left out, and the scores of those brought "
-    "to logits (Platt 1999). With the setting `fusion both-eyes` the log odds of the other eye of "
+    "to logits (Platt 1999). With any other value it is trained step by step with Adam (Kingma "
+    "and Ba 2015). With the setting `fusion both-eyes` the log odds of the other eye of "
     "the same patient enter those of a photograph by logistic regression on rows that the network "
     "was not fitted on; the exported model sees one photograph, and carries the coefficients.",
     outcome="classification",
