@@ -215,10 +215,10 @@ def deal(
 ) -> list[list[str]]:
     """Deal groups into parts of given shares of the samples, class by class.
 
-    Large groups first, each to the part that lacks most samples, of its class and overall. Groups
-    whose sizes agree within a power of two come as `order` has them: sorted by size to the last
-    sample, every seed would give the same parts. Each part gets at least as many groups as `least`
-    says. What is `kept` is in the parts already and stays.
+    Large groups first, each to the part that lacks most samples for its share, of its class and
+    overall. Groups whose sizes agree within a power of two come as `order` has them: sorted by
+    size to the last sample, every seed would give the same parts. Each part gets at least as many
+    groups as `least` says. What is `kept` is in the parts already and stays.
     """
     parts = [list(names) for names in kept or [()] * len(shares)]
     share = np.asarray(shares)
@@ -236,7 +236,10 @@ def deal(
         wanted = share * (got.sum() + sum(sizes[name] for name in members))
         for name in members:
             # Both lacks count: a class of few groups alone would give all of them to the same part.
-            lack = np.round(wanted - got + share * total - have, 9)
+            # For its share: in samples the largest part lacks most until it has whole classes.
+            # Less half of the group each (Sainte-Laguë), which a small part may have no room for.
+            lack = wanted - got + share * total - have - sizes[name]
+            lack = np.round(lack / share.clip(1e-9), 9)
             # The last groups go where the least number is still owed.
             free = (owed > 0) | (owed.clip(0).sum() < left)
             best = int(np.where(free, lack, -np.inf).argmax())

@@ -209,3 +209,23 @@ def test_a_large_group_of_another_class_does_not_claim_a_fold() -> None:
     split = make_split(groups, "kfold:2", 0, [classes[g] for g in groups])
     for partition in split.partitions:
         assert sum(classes[g] == "y" for g in partition.test) >= 2
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.integers(5, 60), min_size=1, max_size=5),
+    st.sampled_from(("holdout", "holdout:0.3", "kfold:5")),
+    st.integers(0, 5),
+)
+def test_every_part_has_its_share_of_each_class(counts: list[int], scheme: str, seed: int) -> None:
+    strata = [f"c{label}" for label, count in enumerate(counts) for _ in range(count)]
+    groups = [f"s{i}" for i in range(len(strata))]
+    split = make_split(groups, scheme, seed, strata)
+    for partition in split.partitions:
+        part = parts_of(split, partition, groups)
+        size = Counter(part)
+        for label, count in Counter(strata).items():
+            got = Counter(name for name, c in zip(part, strata, strict=True) if c == label)
+            for name in ("train", "val", "test"):
+                # Whole groups, and what the parts of earlier classes had too much.
+                assert abs(got[name] - count * size[name] / len(groups)) <= 2.5, (label, name)
