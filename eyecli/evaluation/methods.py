@@ -30,6 +30,8 @@ def sentences(study: Study) -> dict[str, str]:
     count = len(plan.partitions)
     networks = "One network was" if count == 1 else f"{count} networks, one a partition, were"
     licences = ", ".join(study.licences) or "not stated"
+    idle = study.about.idle(study.settings)
+    used = {key: value for key, value in study.settings.items() if key not in idle}
     return {
         "warnings": " ".join(warnings(study)),
         "data": f"The data are {study.samples} samples of {subjects}, {study.prepared}, made of "
@@ -46,11 +48,17 @@ def sentences(study: Study) -> dict[str, str]:
         )
         + (f" {study.note[0].upper()}{study.note[1:]}." if study.note else ""),
         "model": f"{study.about.network}{backbone}{inputs}{size}{weights}",
-        "training": f"{networks} trained{study.about.optimiser}. {study.about.training} "
-        f"Training settings: {listed(study.settings)}.",
+        "training": f"{networks} {_training(study)} Training settings: {listed(used)}.",
         "truth": study.about.truth,
         "metrics": study.about.metrics,
     }
+
+
+def _training(study: Study) -> str:
+    how = study.about.training
+    if isinstance(how, str):
+        return f"trained with Adam (Kingma and Ba 2015). {how}"
+    return how(study.settings)
 
 
 def _none_of(kinds: Sequence[str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -16,7 +16,7 @@ from eyecli.workspace.references import resolve
 from eyecli.workspace.store import Artifact
 
 # Settings of `train` that say which part to do and for how long, not how.
-INCIDENTAL = ("fold", "max_time", "checkpoint_minutes")
+INCIDENTAL = ("fold", "max_time", "checkpoint_minutes", "pretrained")
 # Settings of `train` and the values with which they do nothing.
 OFF = {"accumulate": 1, "ema": 0.0, "patience": 0}
 
@@ -34,7 +34,8 @@ class About:
     network
         Architecture, with its source.
     training
-        The loss, and the augmentation with its ranges.
+        The loss, and the augmentation with its ranges, of networks trained with Adam; or what
+        follows on "were", by the settings of the training.
     outcome
         What is predicted: a number, or a class.
     truth
@@ -45,21 +46,21 @@ class About:
         What nobody should expect of them.
     unknown
         Parameters of the preparation that may be unknown, and the values that say so.
-    optimiser
-        What follows on "were trained"; empty where `training` says it.
+    idle
+        The settings that did nothing, by the settings of the training.
     """
 
     use: str
     inputs: str
     outputs: str
     network: str
-    training: str
+    training: str | Callable[[Mapping[str, Any]], str]
     outcome: Literal["regression", "classification"]
     truth: str
     metrics: str
     limits: tuple[str, ...]
     unknown: Mapping[str, Any] = field(default_factory=dict)
-    optimiser: str = " with Adam (Kingma and Ba 2015)"
+    idle: Callable[[Mapping[str, Any]], Collection[str]] = lambda settings: ()
 
 
 @dataclass(frozen=True)
