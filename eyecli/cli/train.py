@@ -94,7 +94,7 @@ def _weights(shell: Shell, root: Path, name: str | None) -> Artifact | None:
     if name is None:
         return None
     found, _ = open_weights(root, name)
-    shell.say(f"weights: {found.ref} (sha256 {found.manifest.summary['sha256'][:12]})")
+    shell.say(f"weights: {found.ref} (its file: sha256 {found.manifest.summary['sha256'][:12]})")
     return found
 
 

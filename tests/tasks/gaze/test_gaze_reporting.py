@@ -316,6 +316,6 @@ def test_comparisons_have_the_units_of_the_report(faces: Prepared) -> None:
 
 
 def test_the_augmentation_is_told_with_its_ranges() -> None:
-    told = reporting.ABOUT.training
+    told = str(reporting.ABOUT.training)
     assert "4 % of the side" in told and "3 degrees" in told and "exp(±0.05)" in told
     assert "contrast by up to 10 %" in told and "brightness by up to 2.5 %" in told
