@@ -289,15 +289,20 @@ def test_a_strip_shows_no_fundus(shape: tuple[int, int]) -> None:
 
 
 @settings(deadline=None, max_examples=150)
-@given(short=st.integers(1, 24), long=st.integers(1, 2000), turned=st.booleans(),
-       seed=st.integers(0, 99), kind=st.sampled_from(["noise", "dot", "orange", "step"]))  # fmt: skip
+@given(
+    short=st.integers(1, 24),
+    long=st.integers(1, 2000),
+    turned=st.booleans(),
+    seed=st.integers(0, 99),
+    kind=st.sampled_from(["noise", "dot", "orange", "step"]),
+)
 def test_no_size_is_too_odd(short: int, long: int, turned: bool, seed: int, kind: str) -> None:
     pixels = np.random.default_rng(seed).integers(0, 256, (short, long, 3), np.uint8)
     if kind == "dot":
         pixels[:] = 0
         pixels[short // 2, long // 2] = 255
     elif kind == "orange":
-        pixels = np.uint8(pixels * [0.3, 0.1, 0.1] + [150, 60, 20])
+        pixels = (pixels * [0.3, 0.1, 0.1] + [150, 60, 20]).astype(np.uint8)
     elif kind == "step":
         pixels[:, : long // 2], pixels[:, long // 2 :] = (200, 90, 40), 0
     content = cv2.imencode(".png", pixels.swapaxes(0, 1) if turned else pixels)[1].tobytes()
