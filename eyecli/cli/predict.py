@@ -25,6 +25,7 @@ from eyecli.training.applying import (
 from eyecli.training.folds import find_model
 from eyecli.training.model import read_model
 from eyecli.workspace.store import write_pieces
+from eyecli.workspace.verify import require_whole
 
 app = typer.Typer(add_completion=False)
 
@@ -76,6 +77,7 @@ def predict(
             f"predict does not know {task.name} models yet",
             f"{artifact.ref} is one; name another with --model",
         )
+    require_whole(artifact)
     partitions = chosen_folds(artifact, settings.fold)
     place = _locate(shell, source, task.name)
     if output:

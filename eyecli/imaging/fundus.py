@@ -18,6 +18,8 @@ BEYOND = 0.01
 # Up to this side of a crop, decoded pixels are to be smaller by half than those of the crop:
 # geometry and averaging cost more there than a larger picture does.
 SMALL, OVERSAMPLED = 256, 1.5
+# A picture longer than so many times its width is a strip, and shows no fundus.
+THINNEST = 5
 
 
 @dataclass(frozen=True)
@@ -91,9 +93,12 @@ def find_fundus(pixels: np.ndarray) -> Fundus | None:
     Returns
     -------
     Fundus or None
-        In pixels of this image; None where there is no fundus: black, uniform, a page of text.
+        In pixels of this image; None where there is no fundus: black, uniform, a page of text,
+        a strip.
     """
     height, width = pixels.shape[:2]
+    if max(height, width) > THINNEST * min(height, width):
+        return None
     for search in (by_threshold, by_gradient):
         border = search(pixels)
         if border is not None:
@@ -215,9 +220,11 @@ def read_fundus(content: bytes, name: str, size: int) -> FundusReading:
             pixels = decode_scaled(content, name, finer)
             found = find_fundus(pixels) or found.scaled(factor / finer)
             factor = finer
-    whole = on_whole_pixels(found or _frame(pixels.shape[1], pixels.shape[0]))
-    crop = crop_fundus(pixels, whole, size, only_circle=found is not None and found.residual < 1)
-    return FundusReading(crop, whole.scaled(factor) if found else None, width, height, factor)
+    if found is None:
+        return FundusReading(_fitted(pixels, size), None, width, height, factor)
+    whole = on_whole_pixels(found)
+    crop = crop_fundus(pixels, whole, size, only_circle=found.residual < 1)
+    return FundusReading(crop, whole.scaled(factor), width, height, factor)
 
 
 @functools.cache
@@ -231,6 +238,21 @@ def _square(fundus: Fundus) -> tuple[int, int, int]:
     """Left, top and side in whole pixels; the side is even, so that it can be halved."""
     half = max(1, round(fundus.radius))
     return round(fundus.x) - half, round(fundus.y) - half, 2 * half
+
+
+def _fitted(pixels: np.ndarray, size: int) -> np.ndarray:
+    """Scale a picture to the middle of a black square; the square of a strip would be too large."""
+    import cv2
+
+    height, width = pixels.shape[:2]
+    scale = size / max(height, width)
+    rows, columns = max(1, round(scale * height)), max(1, round(scale * width))
+    crop = np.zeros((size, size, 3), np.uint8)
+    top, left = (size - rows) // 2, (size - columns) // 2
+    crop[top : top + rows, left : left + columns] = cv2.resize(
+        pixels, (columns, rows), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    )
+    return crop
 
 
 def _frame(width: int, height: int) -> Fundus:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from eyecli.data.prepared import Prepared
 from eyecli.progress import track
 from eyecli.workspace.lease import lease
 from eyecli.workspace.manifest import canonical
+from eyecli.workspace.store import write_pieces
 
 if TYPE_CHECKING:
     from eyecli.training.fit import Learner
@@ -25,6 +27,8 @@ log = logging.getLogger(__name__)
 PILE = 32
 # Samples from which on a graph is worth its making.
 MANY = 100
+# Bytes of a digest at the end of a file.
+SEAL = 32
 
 
 def kept_outputs(
@@ -37,7 +41,8 @@ def kept_outputs(
     Parameters
     ----------
     cache
-        The folder that it is kept in, named by a digest of network and samples.
+        The folder that it is kept in, named by a digest of network and samples. A file that is not
+        what was written is computed again, with a warning.
     learner, prepared
         The network, and the samples.
     rows
@@ -50,10 +55,12 @@ def kept_outputs(
 
     trunk = keras.Model(learner.model.input, {"embedding": learner.model.output["embedding"]})
     path = cache / f"{_digest(trunk, learner, prepared, view)}-{view}.npy"
-    if not path.is_file():
+    if not _is_whole(path):
         cache.mkdir(parents=True, exist_ok=True)
         with lease(cache, "features", wait=True):
-            if not path.is_file():
+            if not _is_whole(path):
+                if path.is_file():
+                    log.warning("%s: was changed or cut off, it is computed again", path)
                 _write(path, trunk, learner, prepared, view)
     return {"embedding": read_npy(path)[rows]}
 
@@ -112,10 +119,28 @@ def _write(path: Path, trunk: object, learner: Learner, prepared: Prepared, view
             views=_symmetries(learner, view), graph=number >= MANY,
         )  # fmt: skip
         found.append(made["embedding"].reshape(len(rows), -1))
-    part = path.with_suffix(".part")
-    with part.open("wb") as stream:
-        np.save(stream, np.concatenate(found), allow_pickle=False)
-    part.replace(path)
+    features = np.concatenate(found)
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(features))
+    pieces = [header.getvalue(), features.data.cast("B")]
+    # Whatever follows the values of a .npy is not read as such.
+    write_pieces(path, [*pieces, _seal(path.name, pieces)])
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        stored = np.memmap(path, np.uint8, mode="r")
+    except (OSError, ValueError):
+        return False
+    return _seal(path.name, [stored[:-SEAL].data]) == stored[-SEAL:].tobytes()
+
+
+def _seal(name: str, pieces: Iterable[bytes | memoryview]) -> bytes:
+    """Return the sha256 of a file's name and content: of another name it is another file."""
+    digest = hashlib.sha256(name.encode())
+    for piece in pieces:
+        digest.update(piece)
+    return digest.digest()
 
 
 def _viewed(learner: Learner, rows: np.ndarray, view: int) -> Callable[[Row], Row]:

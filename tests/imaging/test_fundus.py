@@ -21,6 +21,7 @@ from eyecli.imaging.fundus import (
     on_whole_pixels,
     read_fundus,
 )
+from eyecli.imaging.quality import quality
 
 LEAST_OVERLAP = 0.98
 PER_KIND = 12
@@ -274,6 +275,40 @@ def test_a_reading_without_a_fundus_shows_the_picture() -> None:
     assert reading.crop[32, 32].max() > 100 and reading.crop[:, 0].max() == 0
     with pytest.raises(DataError, match=r"b\.jpg: not a picture"):
         read_fundus(b"nothing", "b.jpg", 64)
+
+
+@pytest.mark.parametrize("shape", [(1, 300), (1000, 1), (3000, 5), (20, 10000), (5, 60000)])
+def test_a_strip_shows_no_fundus(shape: tuple[int, int]) -> None:
+    noise = np.random.default_rng(0).integers(0, 100, (*shape, 1))
+    # The colours are those of a retina.
+    strip = np.uint8(noise * [0.3, 0.5, 1] + [10, 40, 120])
+    reading = read_fundus(cv2.imencode(".png", strip)[1].tobytes(), "a", 64)
+    assert reading.fundus is None and (reading.width, reading.height) == shape[::-1]
+    assert reading.crop.shape == (64, 64, 3) and reading.crop.any()
+    assert quality(reading.crop, None).score == 0
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    short=st.integers(1, 24),
+    long=st.integers(1, 2000),
+    turned=st.booleans(),
+    seed=st.integers(0, 99),
+    kind=st.sampled_from(["noise", "dot", "orange", "step"]),
+)
+def test_no_size_is_too_odd(short: int, long: int, turned: bool, seed: int, kind: str) -> None:
+    pixels = np.random.default_rng(seed).integers(0, 256, (short, long, 3), np.uint8)
+    if kind == "dot":
+        pixels[:] = 0
+        pixels[short // 2, long // 2] = 255
+    elif kind == "orange":
+        pixels = (pixels * [0.3, 0.1, 0.1] + [150, 60, 20]).astype(np.uint8)
+    elif kind == "step":
+        pixels[:, : long // 2], pixels[:, long // 2 :] = (200, 90, 40), 0
+    content = cv2.imencode(".png", pixels.swapaxes(0, 1) if turned else pixels)[1].tobytes()
+    reading = read_fundus(content, "a", 32)
+    assert reading.crop.shape == (32, 32, 3)
+    assert 0 <= quality(reading.crop, reading.fundus).score <= 1
 
 
 def test_names_beside_the_circle_are_not_in_the_crop() -> None:

@@ -6,6 +6,7 @@ import csv
 import functools
 import io
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -335,6 +336,25 @@ def test_the_command_writes_over_nothing_that_is_read_or_kept(
         assert command(made, made.photographs, "--output", place) == 2
         assert "is not written to" in capfd.readouterr().err
         assert place.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["fold-000/facts.json", "fold-001/model.weights.h5"])
+def test_a_model_that_was_changed_is_refused(
+    made: Made, name: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = made.model.path / name
+    before, mode, times = path.read_bytes(), path.stat().st_mode, path.stat()
+    path.chmod(0o644)
+    try:
+        path.write_bytes(before.replace(b"1", b"2", 1))
+        # Neither size nor time tells.
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+        assert command(made, made.photographs) == 3
+    finally:
+        path.write_bytes(before)
+        path.chmod(mode)
+    out, err = capfd.readouterr()
+    assert not out and f"{path}: content changed" in err and "make it again" in err
 
 
 @pytest.mark.slow
