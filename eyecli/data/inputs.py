@@ -6,6 +6,7 @@ Nothing is copied or hashed: a file is read when its turn comes.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,6 +18,7 @@ from eyecli.errors import DataError, UsageError
 from eyecli.sources.archive import SUFFIXES, kind_of, reading
 from eyecli.sources.contents import (
     Entry,
+    by_folder,
     check_place,
     list_files,
     open_archives,
@@ -24,7 +26,7 @@ from eyecli.sources.contents import (
     refuse_closed,
 )
 from eyecli.sources.source import Source
-from eyecli.sources.tree import base_of
+from eyecli.sources.tree import base_of, walk
 from eyecli.workspace.manifest import sha256_file
 
 log = logging.getLogger(__name__)
@@ -123,15 +125,32 @@ def find_inputs(
 def _contained(
     place: Path, workspace: Path, wanted: Callable[[Iterable[str]], list[str]]
 ) -> Inputs:
-    entries = list_files(place, workspace)
-    if not place.is_dir():
-        entries, closed = open_archives(place, entries)
+    bad: dict[str, DataError] = {}
+    if place.is_dir():
+        found = [(name, partial(_read_file, place / name))
+                 for name, _ in walk(place, workspace, bad.__setitem__)]  # fmt: skip
+    else:
+        entries, closed = open_archives(place, list_files(place, workspace))
         refuse_closed(place, closed)
-    names = wanted(entries)
-    if 0 < len(names) < len(entries):
-        log.info("%s: %d other files are left out", place, len(entries) - len(names))
-    base = base_of(place)
-    return Inputs([Given(name, partial(_read_entry, base, entries[name])) for name in names])
+        base = base_of(place)
+        found = [(name, partial(_read_entry, base, entry)) for name, entry in entries.items()]
+    names = set(wanted(name for name, _ in found))
+    if 0 < len(names) < len(found):
+        log.info("%s: %d other files are left out", place, len(found) - len(names))
+    files = [(name, read) for name, read in found if name in names]
+    for name, error in bad.items():
+        path = place / name
+        # A folder that cannot be read may hold files of the kind.
+        if wanted([name]) or (path.is_dir() and not path.is_symlink()):
+            files.append((name, partial(_fail, error.message)))
+        else:
+            log.warning("%s: it is left out", error.message)
+    return Inputs([Given(_shown(name), read) for name, read in sorted(files, key=by_folder)])
+
+
+def _shown(name: str) -> str:
+    """Return a name as text can hold it, though it may not be UTF-8."""
+    return os.fsencode(name).decode(errors="backslashreplace")
 
 
 def _listed(path: Path, fields: Sequence[Field], columns: Mapping[str, str]) -> Inputs:
@@ -162,17 +181,16 @@ def _fail(message: str) -> bytes:
 
 
 def _read_file(path: Path) -> bytes:
-    # Reading a pipe might never end.
-    if not path.is_file():
-        raise DataError(f"{path}: no such file")
     try:
+        # Reading a pipe might never end.
+        if not path.is_file():
+            raise DataError(f"{path}: no such file")
         return path.read_bytes()
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def _read_entry(base: Path, entry: Entry) -> bytes:
-    if entry.archive is None:
-        return _read_file(base / entry.name)
+    assert entry.archive
     with reading(entry.archive, entry.name), open_entry(base, entry) as stream:
         return stream.read()

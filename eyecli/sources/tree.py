@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -35,18 +35,36 @@ class _Index(msgspec.Struct, frozen=True):
     files: Tree
 
 
-def walk(folder: Path, workspace: Path | None = None) -> Iterator[tuple[str, os.stat_result]]:
+def refuse(path: str, error: DataError) -> None:
+    """Let nothing be left out in silence: that would make a smaller data set."""
+    raise error
+
+
+def walk(
+    folder: Path,
+    workspace: Path | None = None,
+    bad: Callable[[str, DataError], None] = refuse,
+) -> Iterator[tuple[str, os.stat_result]]:
     """Yield every regular file below `folder` as (relative POSIX path, stat), sorted.
 
     Hidden files and folders are left out: editors and file browsers make them, and they would
     change a data set's digest. So is the workspace, where it lies inside the data. Links are
     followed. Of an archive its parts are yielded, from the folder that they lie in.
 
+    Parameters
+    ----------
+    folder
+        The folder, or the first part of an archive.
+    workspace
+        Left out where it lies in the folder.
+    bad
+        Told of what is not yielded since it cannot be read, is a link that leads nowhere or back
+        up, or has a name that is not UTF-8: its path, and the error.
+
     Raises
     ------
     DataError
-        If something cannot be read, a link leads nowhere or back up, or a name is not UTF-8:
-        leaving it out would silently make a smaller data set.
+        If the folder itself cannot be read, or as `bad` does.
     """
     if not folder.is_dir():
         for name in parts_of(folder):
@@ -55,7 +73,7 @@ def walk(folder: Path, workspace: Path | None = None) -> Iterator[tuple[str, os.
     top = folder.stat()
     skip = workspace.stat() if workspace and workspace.is_dir() else None
     own = (skip.st_dev, skip.st_ino) if skip else None
-    yield from _below(folder, "", [(top.st_dev, top.st_ino)], own)
+    yield from _below(folder, "", [(top.st_dev, top.st_ino)], own, bad)
 
 
 def _regular(path: Path) -> os.stat_result:
@@ -84,36 +102,49 @@ def parts_of(archive: Path) -> list[str]:
 
 
 def _below(
-    folder: Path, prefix: str, above: list[tuple[int, int]], workspace: tuple[int, int] | None
+    folder: Path,
+    prefix: str,
+    above: list[tuple[int, int]],
+    workspace: tuple[int, int] | None,
+    bad: Callable[[str, DataError], None],
 ) -> Iterator[tuple[str, os.stat_result]]:
     try:
         with os.scandir(folder) as listing:
             entries = sorted(listing, key=lambda entry: entry.name)
     except OSError as error:
-        raise DataError(f"{folder}: cannot be read: {error.strerror}") from error
+        unread = DataError(f"{folder}: cannot be read: {error.strerror}")
+        if not prefix:
+            raise unread from error
+        bad(prefix.removesuffix("/"), unread)
+        return
     for entry in entries:
         if entry.name.startswith("."):
             continue
         path = prefix + entry.name
         if os.fsencode(entry.name) != entry.name.encode(errors="replace"):
-            raise DataError(f"{folder}: the file name {entry.name!r} is not UTF-8", "rename it")
+            said = f"{folder}: the file name {entry.name!r} is not UTF-8"
+            bad(path, DataError(said, "rename it"))
+            continue
         try:
             stat = entry.stat()
         except OSError as error:
-            raise DataError(
-                f"{entry.path}: a link that leads nowhere: {error.strerror}",
-                "get its content (git annex get, datalad get), or delete it",
-            ) from error
+            said = f"{entry.path}: a link that leads nowhere: {error.strerror}"
+            hint = "get its content (git annex get, datalad get), or delete it"
+            bad(path, DataError(said, hint))
+            continue
         if S_ISREG(stat.st_mode):
             yield path, stat
         elif S_ISDIR(stat.st_mode) and (stat.st_dev, stat.st_ino) != workspace:
             node = (stat.st_dev, stat.st_ino)
             if node in above:
-                raise DataError(f"{entry.path}: a link that leads back up", "delete it")
+                bad(path, DataError(f"{entry.path}: a link that leads back up", "delete it"))
+                continue
             if len(above) > DEEPEST_FOLDER:
                 top = folder.parents[len(above) - 2]
-                raise DataError(f"{top}: more than {DEEPEST_FOLDER} folders in each other")
-            yield from _below(Path(entry.path), f"{path}/", [*above, node], workspace)
+                said = f"{top}: more than {DEEPEST_FOLDER} folders in each other"
+                bad(path, DataError(said))
+                continue
+            yield from _below(Path(entry.path), f"{path}/", [*above, node], workspace, bad)
 
 
 def index_path(root: Path, folder: Path) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,6 +28,9 @@ from eyecli.workspace.memo import Work
 from eyecli.workspace.references import resolve
 from eyecli.workspace.stage import Built, Outcome, run_stage
 from eyecli.workspace.store import Artifact
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def predict_external(
@@ -89,9 +92,7 @@ def predict_external(
         table.insert(0, "partition", partition)
         table.insert(1, "repeat", 0)
         table.insert(2, "part", "test")
-        # Without subjects every sample is a group of its own.
-        known = bool((table["subject"] != "").all())
-        table.insert(3, "group", table["subject"] if known else table["sample"])
+        table.insert(3, "group", groups_of(table))
         columns, kept = tools.tabulate(outputs, facts, table)
         table = table.assign(**columns)
         write_table(folder / PREDICTIONS, table)
@@ -101,6 +102,12 @@ def predict_external(
         return Built(summary={"rows": len(table), "fold": partition, "other_people": other_people})
 
     return run_stage(root, work, build, force=force)
+
+
+def groups_of(table: pd.DataFrame) -> pd.Series:
+    """Return the subject of every row; a sample without one is a group of its own."""
+    # A sample may be called as the subject of another.
+    return table["subject"].where(table["subject"] != "", "sample " + table["sample"])
 
 
 def require_unseen(

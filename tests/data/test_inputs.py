@@ -136,3 +136,33 @@ def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("x")
     with pytest.raises(DataError, match="no photographs in it"):
         find(tmp_path)
+
+
+def test_what_cannot_be_read_keeps_its_place_and_the_others_are_read(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (folder / "a0.jpg").symlink_to("nowhere")
+    (folder / "b/11.png").symlink_to("11.png")
+    (folder / "b/up").symlink_to("..")
+    (folder / "gone").symlink_to("nowhere")
+    Path(os.fsdecode(os.fsencode(folder) + b"/c\xff.png")).write_bytes(b"x")
+    Path(os.fsdecode(os.fsencode(folder) + b"/d\xff")).mkdir()
+    files = find(folder).files
+    assert [one.file for one in files] == [
+        "a.jpg", "a0.jpg", "b/10.JPG", "b/11.png", "b/2.png", r"c\xff.png", r"d\xff",
+    ]  # fmt: skip
+    assert [files[i].read() for i in (0, 2, 4)] == [b"one", b"ten", b"two"]
+    for place, said in ((1, "leads nowhere"), (3, "leads nowhere"), (5, "UTF-8"), (6, "UTF-8")):
+        with pytest.raises(DataError, match=said):
+            files[place].read()
+    assert [message.removeprefix(f"{folder}/") for message in caplog.messages] == [
+        "b/up: a link that leads back up: it is left out",
+        "gone: a link that leads nowhere: No such file or directory: it is left out",
+    ]
+
+
+def test_a_row_that_no_file_can_be_called_is_said(folder: Path) -> None:
+    (folder / "list.csv").write_text(f"path\n{'x' * 300}.png\n")
+    (row,) = find(folder / "list.csv").files
+    with pytest.raises(DataError, match="cannot be read: File name too long"):
+        row.read()

@@ -32,6 +32,7 @@ from eyecli.tasks.gaze.layouts import read_raw
 from eyecli.tasks.gaze.settings import GazePreprocess
 from eyecli.training.external import (
     external_data,
+    groups_of,
     predict_external,
     predictions_for,
     require_no_copies,
@@ -85,6 +86,11 @@ def test_every_row_is_a_test_row(chain: Chain, other: Artifact) -> None:
     assert np.isfinite(table[["pred_x", "pred_y"]].to_numpy()).all()
     assert np.load(made.path / "embedding.npy").shape == (16, 128)
     assert [entry.role for entry in made.manifest.inputs] == ["model", "on"]
+
+
+def test_a_row_without_subject_leaves_the_others_their_groups() -> None:
+    table = pd.DataFrame({"sample": ["a", "b", "p", "q"], "subject": ["p", "p", "", ""]})
+    assert list(groups_of(table)) == ["p", "p", "sample p", "sample q"]
 
 
 def test_the_report_says_external_first_and_repeats_the_reason(

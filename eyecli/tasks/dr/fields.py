@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from pathlib import PurePosixPath
 
-from eyecli.data.classes import IMAGE, LATERALITY, class_folders, images, mostly
+from eyecli.data.classes import IMAGE, LATERALITY, images, mostly
 from eyecli.data.fields import Field, Layout
 from eyecli.data.tables import find_table, has_columns, names_columns
 from eyecli.sources.layouts import Listing
@@ -84,11 +85,22 @@ def is_table(listing: Listing) -> bool:
     return bool(table and images(listing)) and names_columns(listing, str(table), (PATH, GRADE))
 
 
+def grade_of(path: str) -> str | None:
+    """Return the grade that the folder of a photograph is called, 0 to 4; None if it is none.
+
+    A name may have spaces, hyphens and underscores between its words, and nowhere else: ``-1`` is
+    a usual mark for what cannot be graded.
+    """
+    name = PurePosixPath(path).parent.name.strip().lower()
+    plain = re.fullmatch(r"[^\W_]+(?:[ _-]+[^\W_]+)*", name)
+    return GRADES.get(re.sub(r"[ _-]", "", name)) if plain else None
+
+
 def is_class_folders(listing: Listing) -> bool:
-    """A folder for each grade, that without a finding among them."""
-    found = {re.sub(r"[\W_]", "", name) for name in class_folders(listing)}
-    grades = {GRADES.get(name) for name in found}
-    return None not in grades and "0" in grades and len(grades) > 1
+    """A folder for each grade, that without a finding among them; most pictures lie in them."""
+    found = [grade_of(name) for name in images(listing)]
+    grades = set(found) - {None}
+    return "0" in grades and len(grades) > 1 and 2 * found.count(None) < len(found)
 
 
 LAYOUTS = {
@@ -112,6 +124,6 @@ LAYOUTS = {
         is_class_folders,
         FOLDER_FIELDS,
         sample="0/a.jpg\n2/b.jpg\n",
-        files=rf"(?:.*/)?[^/]+/{IMAGE}",
+        files=IMAGE,
     ),
 }

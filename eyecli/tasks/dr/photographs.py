@@ -26,16 +26,17 @@ from eyecli.sources.source import Source
 from eyecli.tasks.dr.fields import (
     EYE,
     FOLDER_FIELDS,
-    GRADES,
     IMAGE_NAME,
     KAGGLE_FIELDS,
     LABELS,
     LAYOUTS,
     TABLE_FIELDS,
+    grade_of,
 )
 
-NO_IMAGE, NO_ROW, TWICE, BAD_ROW = (
-    "row without its image", "image without its row", "a second one of the same id", "bad row"
+NO_IMAGE, NO_ROW, TWICE, BAD_ROW, NO_GRADE = (
+    "row without its image", "image without its row", "a second one of the same id", "bad row",
+    "image in no folder of a grade",
 )  # fmt: skip
 # The column of the published test set; the labels of the train part have none.
 USAGE = "usage"
@@ -196,15 +197,20 @@ def _folders(source: Source) -> Photographs:
                 told[path] = line.cells.get("subject", "")
     faulty = {fault.file for fault in found.faults}
     for path in images(source.digests):
-        folder = re.sub(r"[\W_]", "", PurePosixPath(path).parent.name).lower()
-        if path in faulty or folder not in GRADES:
+        if path in faulty:
+            continue
+        grade = grade_of(path)
+        if grade is None:
+            folder = PurePosixPath(path).parent.name
+            said = f"grade {folder} is none of 0 to 4" if folder else "no folder tells its grade"
+            found.faults.append(Fault(path, "", NO_GRADE, said))
             continue
         found.rows.append(
             {
                 "sample": path,
                 "subject": told.get(path, ""),
                 "laterality": "",
-                "grade": int(GRADES[folder]),
+                "grade": int(grade),
             }
         )
         found.files.append(path)

@@ -12,6 +12,7 @@ from eyecli.errors import DataError, UsageError
 from eyecli.tasks.dr.fields import GRADE, PATH
 from eyecli.tasks.dr.photographs import (
     BAD_ROW,
+    NO_GRADE,
     NO_IMAGE,
     NO_ROW,
     TWICE,
@@ -151,6 +152,19 @@ def test_folders_are_grades_and_names_may_tell_the_patient(tmp_path: Path) -> No
     found = list_photographs(named)
     assert [row["subject"] for row in found.rows] == ["p1", "p2"]
     assert faults(found) == [("x.jpg", "", BAD_ROW), ("z.jpg", "", BAD_ROW)]
+
+
+def test_what_lies_in_no_folder_of_a_grade_is_named(tmp_path: Path) -> None:
+    files = ("-1/6.jpg", "0/1.jpg", "2/2.jpg", "2/extra/8.jpg", "9.jpg", "notes.txt")
+    found = list_photographs(
+        make_source(tmp_path, "dr-class-folders", {name: name.encode() for name in files})
+    )
+    assert [(row["sample"], row["grade"]) for row in found.rows] == [("0/1.jpg", 0), ("2/2.jpg", 2)]
+    assert [(fault.file, fault.reason, fault.detail) for fault in found.faults] == [
+        ("-1/6.jpg", NO_GRADE, "grade -1 is none of 0 to 4"),
+        ("2/extra/8.jpg", NO_GRADE, "grade extra is none of 0 to 4"),
+        ("9.jpg", NO_GRADE, "no folder tells its grade"),
+    ]
 
 
 def test_what_is_no_source_of_photographs_is_refused(tmp_path: Path) -> None:
