@@ -1,9 +1,9 @@
-"""Weights of a frozen network as half precision holds them, so that Core ML computes the same.
+"""Weights of a finished network as half precision holds them, so that Core ML computes the same.
 
-A package in float16 holds convolutions with their normalisation folded in, rounded. On a frozen
-network that rounding is most of the difference to Keras (of the logits of a linear layer on
-EfficientNet-Lite0 more than two thirds). Done before the features are computed, what is fitted on
-them is fitted on what the device will see.
+A package in float16 holds convolutions with their normalisation folded in, rounded. That rounding
+is most of its difference to Keras (of the logits of a linear layer on EfficientNet-Lite0 more than
+two thirds). Done before features are computed, or thresholds settled, these are of what the device
+will see.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import numpy as np
 from eyecli.data.prepared import Prepared
 from eyecli.imaging.affine import OFFSET, SCALE
 from eyecli.nets.backbones import backbone
-from eyecli.nets.half import as_half
+from eyecli.nets.half import as_half, round_to_half
 from eyecli.tasks.dr import objectives
 from eyecli.tasks.dr.about import ABOUT
 from eyecli.tasks.dr.augmentation import change, view
@@ -131,6 +131,8 @@ def finish(
     facts = learner.facts | {"names": learner.names, "boundaries": boundaries(settings.target)}
     if not settings.closed:
         assert learner.train is not None
+        # Before anything is judged: so the package computes what was settled on.
+        round_to_half(learner.model)
         left = np.setdiff1d(rows, learner.train)
         # Without validation rows there is nothing better than those that were trained on.
         judged = left if len(left) else rows

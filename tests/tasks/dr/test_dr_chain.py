@@ -18,6 +18,7 @@ from eyecli.data.prepare import prepare
 from eyecli.data.prepared import LEFT_OUT, open_prepared, read_split, read_table
 from eyecli.errors import DataError, UsageError
 from eyecli.evaluation.stage import EvaluateSettings, evaluate
+from eyecli.nets.half import round_to_half
 from eyecli.sources.source import fetch_path
 from eyecli.synthesis.fundus import write_fundus
 from eyecli.tasks.base import all_layouts
@@ -218,6 +219,7 @@ def test_a_part_of_the_backbone_is_trained_with_every_option(made: Made) -> None
     before = learning.learner(open_prepared(made.prepared), np.arange(4), settings)
     assert before.start
     before.start(open_weights(made.root, "own")[1])
+    round_to_half(before.model)
     for name, same in (("block15_depthwise_conv", True), ("block15_project_conv", False),
                        ("head_conv", False), ("head_norm", True)):  # fmt: skip
         pair = (each.get_layer(name).get_weights() for each in (network, before.model))
