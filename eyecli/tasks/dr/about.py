@@ -60,8 +60,10 @@ FROZEN = (
     "on every photograph and on changed views of it, the penalty chosen on photographs whose group "
     "is left out, and the scores of those brought to logits (Platt 1999)."
 )
-TRAINED = "trained step by step with Adam (Kingma and Ba 2015) by {}, and weights "
-    "rounded to half precision at the end."
+TRAINED = (
+    "trained step by step with Adam (Kingma and Ba 2015) by {}, and weights rounded to half "
+    "precision at the end."
+)
 FUSED = (
     " The log odds of the other eye of the same patient enter those of a photograph by logistic "
     "regression on rows that the network was not fitted on, in folds that could learn it; the "
