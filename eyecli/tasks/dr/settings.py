@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -19,6 +20,16 @@ TEST_VIEWS = (1, 2, 4, 8)
 # With the last layer fitted in one go they would do nothing, and the values with which they do not.
 STEP_BY_STEP = {"loss": "cumulative", "balance": "none", "progressive": False}
 MOST_VIEWS = 20
+# The last convolutions of a backbone, or how its layers' names begin.
+LAST = r"last[1-9]\d{0,2}"
+BLOCKS = {
+    "efficientnet-lite": (r"block(1?\d|20)", "block0 to block15 (block20 of 1 and 2)"),
+    "efficientnetb": (r"block[1-7][a-z]?", "block1a to block7a and more"),
+    "resnet": (r"conv[1-5](_block\d{1,2})?", "conv2 to conv5, conv5_block2"),
+    "densenet": (r"conv[1-5](_block\d{1,2})?", "conv2 to conv5, conv5_block2"),
+    "xception": (r"block([1-9]|1[0-4])", "block1 to block14"),
+    "mobilenet": (r"block_([1-9]|1[0-6])", "block_1 to block_16"),
+}
 # Backbones whose pretrained weights have their own names, or none.
 WEIGHTS = {
     "eyenet": "", "efficientnet-lite0": "efficientnet-lite0",
@@ -136,6 +147,13 @@ class DrTrain(TrainSettings):
             raise UsageError(f"--dropout {self.dropout:g} is out of range", "use 0 to below 1")
         if self.test_views not in TEST_VIEWS:
             raise UsageError(f"--test-views {self.test_views}", "use 1, 2, 4 or 8")
+        self._check_trainable()
+        if not self.closed and self.views != type(self).views:
+            raise UsageError(
+                f"--views {self.views} with --trainable {self.trainable}, which changes "
+                "photographs anew in every epoch",
+                "leave it out",
+            )
         for name, off in STEP_BY_STEP.items():
             if self.closed and getattr(self, name) != off:
                 flag = f"--{name}" + ("" if off is False else f" {getattr(self, name)}")
@@ -143,11 +161,26 @@ class DrTrain(TrainSettings):
                     f"{flag} with --trainable head, whose last layer is fitted in one go",
                     "train step by step: --trainable all, or lastN such as last20",
                 )
+        if self.progressive and self.epochs < 2:
+            raise UsageError(
+                "--progressive with --epochs 1, of which there is no first half",
+                "use 2 epochs or more, or leave it out",
+            )
         if self.progressive and self.backbone == "eyenet":
             raise UsageError(
                 "--progressive with --backbone eyenet, whose dense layer takes one size only",
                 "leave it out, or choose another backbone",
             )
+
+    def _check_trainable(self) -> None:
+        """Refuse what names no part of any backbone of this family; the network knows the rest."""
+        blocks = [known for family, known in BLOCKS.items() if self.backbone.startswith(family)]
+        patterns = ["all", "head", LAST, *(pattern for pattern, _ in blocks)]
+        if not any(re.fullmatch(pattern, self.trainable, re.ASCII) for pattern in patterns):
+            forms = "; ".join(
+                ["all, head, lastN such as last20", *(examples for _, examples in blocks)]
+            )
+            raise UsageError(f"--trainable '{self.trainable}' of {self.backbone}", f"use {forms}")
 
     @property
     def default_weights(self) -> str:

@@ -226,11 +226,46 @@ def test_half_of_a_small_photograph_is_refused() -> None:
         ({"test_views": 3}, "--test-views 3"),
         ({"backbone": "eyenet", "pretrained": False, "trainable": "all", "progressive": True},
          "--progressive with --backbone eyenet"),
+        ({"trainable": "all", "progressive": True, "epochs": 1}, "--progressive with --epochs 1"),
+        ({"trainable": "last20", "views": 0}, "--views 0 with --trainable last20"),
     ],
 )  # fmt: skip
 def test_options_that_do_not_go_together(change: dict[str, Any], said: str) -> None:
     with pytest.raises(UsageError, match=said):
         DrTrain(**change)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["block99", "last0", "last-5", "last99999", "last", "block1;rm", "block_1", "conv5", "", "all ",
+     "last٣", "block1\n"],
+)  # fmt: skip
+def test_what_names_no_part_of_a_backbone_is_refused_at_once(text: str) -> None:
+    with pytest.raises(UsageError, match="--trainable '") as raised:
+        DrTrain(trainable=text)
+    assert "lastN such as last20; block0 to block15" in str(raised.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "blocks"),
+    [
+        ("efficientnet-lite0", "block0 block9 block15"),
+        ("efficientnet-lite2", "block20"),
+        ("efficientnetb0", "block1a block6a block7a block4"),
+        ("efficientnetb3", "block5e"),
+        ("resnet50", "conv2 conv5 conv5_block2"),
+        ("densenet121", "conv5 conv5_block16"),
+        ("xception", "block1 block14"),
+        ("mobilenetv2", "block_1 block_16"),
+        ("eyenet", "all"),
+    ],
+)
+def test_parts_of_backbones_are_known(backbone: Any, blocks: str) -> None:
+    for text in (*blocks.split(), "head", "all", "last1", "last20"):
+        assert DrTrain(backbone=backbone, trainable=text).trainable == text
+    if backbone != "eyenet":
+        with pytest.raises(UsageError, match=f"of {backbone}"):
+            DrTrain(backbone=backbone, trainable="dense3")
 
 
 def test_a_part_of_a_backbone_needs_its_weights() -> None:
