@@ -23,7 +23,9 @@ ABOUT = About(
     "to logits (Platt 1999). With any other value it is trained step by step with Adam (Kingma "
     "and Ba 2015). With the setting `fusion both-eyes` the log odds of the other eye of "
     "the same patient enter those of a photograph by logistic regression on rows that the network "
-    "was not fitted on; the exported model sees one photograph, and carries the coefficients.",
+    "was not fitted on, in partitions where 20 patients have both eyes among those rows and in no "
+    "other; the exported model sees one photograph, and carries the coefficients where there are "
+    "any.",
     outcome="classification",
     truth="The truth is the grade that the data come with: the opinion of one or more readers of "
     "the photograph, not of an examination.",
