@@ -45,8 +45,8 @@ THE_SAME = (
     "operating points of its own."
 )
 UNFUSED = (
-    "In {number} of {folds} folds no prediction knows of the other eye: too few patients outside the "
-    "fitted rows had both to learn it from, or no test photograph has its other eye."
+    "In {number} of {folds} folds no prediction knows of the other eye: too few patients outside "
+    "the fitted rows had both to learn it from, or no test photograph has its other eye."
 )
 # Fewer rows than this say nothing of a group.
 LEAST_ROWS = 20
