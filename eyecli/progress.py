@@ -68,3 +68,10 @@ def track(items: Sequence[Item], label: str, *, bar: bool = True) -> Iterator[It
                      extra={"fields": fields})  # fmt: skip
             last = now
         yield item
+
+
+def track_piles(number: int, size: int, label: str) -> Iterator[range]:
+    """Yield the places of items, `size` at once, and say how many items are done, as `track`."""
+    for done in track(range(1, number + 1), label):
+        if done % size == 0 or done == number:
+            yield range((done - 1) // size * size, done)

@@ -113,8 +113,10 @@ def find_leaks(
     if split.group_by == "none":
         only_alike = [pair for pair in divided if why[pair].startswith(ALIKE)]
         if only_alike:
-            log.warning("%d pairs of %ss lie in different parts of the split", len(only_alike),
-                        ALIKE)  # fmt: skip
+            shown = "; ".join(name_both(where[a], where[b]) for a, b in only_alike[:SHOWN])
+            more = f" and {len(only_alike) - SHOWN} more" if len(only_alike) > SHOWN else ""
+            log.warning("%d pairs of %ss lie in different parts of the split: %s%s",
+                        len(only_alike), ALIKE, shown, more)  # fmt: skip
         divided = [pair for pair in divided if pair not in set(only_alike)]
     return leaks + [Leak(where[a], where[b], why[a, b]) for a, b in divided]
 

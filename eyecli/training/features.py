@@ -14,7 +14,7 @@ import numpy as np
 from eyecli.data.arrays import read_npy
 from eyecli.data.loader import Row
 from eyecli.data.prepared import Prepared
-from eyecli.progress import track
+from eyecli.progress import track_piles
 from eyecli.workspace.lease import lease
 from eyecli.workspace.manifest import canonical
 from eyecli.workspace.store import write_pieces
@@ -112,8 +112,8 @@ def _write(path: Path, trunk: object, learner: Learner, prepared: Prepared, view
     which = f", view {view}" if view else ""
     log.info("features of %d samples%s: once for all folds", len(prepared.index), which)
     number, found = len(prepared.index), []
-    for start in track(range(0, number, PILE), "features"):
-        rows = np.arange(start, min(start + PILE, number))
+    for places in track_piles(number, PILE, "features"):
+        rows = np.asarray(places)
         made = predict(
             trunk, prepared.arrays, learner.names, rows, _viewed(learner, rows, view),
             views=_symmetries(learner, view), graph=number >= MANY,

@@ -168,7 +168,8 @@ def test_between_single_samples_near_duplicates_are_a_warning(
     assert plan_split(SAMPLES, PEOPLE, CLEAN, settings, pairs).reason == (
         "--group none: no subjects are kept apart; 2 pairs of near-duplicates in different parts"
     )
-    assert "2 pairs of near-duplicates" in caplog.text
+    assert "2 pairs of near-duplicates lie in different parts" in caplog.text
+    assert "split: i0 ~ i1; i2 ~ i3" in caplog.text
 
 
 def test_the_reason_for_no_groups_is_repeated() -> None:

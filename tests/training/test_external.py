@@ -238,7 +238,7 @@ def test_unknown_subjects_are_each_a_group_and_that_is_said(chain: Chain, other:
     on = changed(chain, other, "nobody")
     made = predicted(chain, on, reason="")
     table = read_table(made.path / "predictions.csv")
-    assert list(table["group"]) == list(table["sample"])
+    assert list(table["group"]) == [f"sample {sample}" for sample in table["sample"]]
     report = evaluate(
         chain.root, lambda: reporting, made, chain.model, chain.prepared, chain.split,
         EvaluateSettings(0), on=on,

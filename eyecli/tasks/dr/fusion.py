@@ -138,7 +138,9 @@ def fit_fusion(
     patients, found = np.asarray(patients, str), _patients(patients, sides)
     if found < LEAST_PATIENTS:
         log.warning(
-            "WARNING: no fusion: %d patients outside the fitted rows have both eyes, %d are needed",
+            "WARNING: no fusion: %d patients outside the fitted rows have both eyes, %d are "
+            "needed; those rows are all but the test part with --trainable head, the validation "
+            "part otherwise, and larger with more folds (--split kfold:10)",
             found, LEAST_PATIENTS,
         )  # fmt: skip
         return None

@@ -20,7 +20,7 @@ from eyecli.data.raw import Raw, Read
 from eyecli.errors import DataError
 from eyecli.machine import usable_cores
 from eyecli.processes import in_processes
-from eyecli.progress import track
+from eyecli.progress import track_piles
 from eyecli.sources.source import Source
 from eyecli.tasks.dr.extraction import CONTRADICTS, Extracted, Photograph, Pile, extract, specs
 from eyecli.tasks.dr.photographs import Fault, Photographs, list_photographs
@@ -139,7 +139,7 @@ def _extracted(source: Source, found: Photographs, settings: DrPreprocess, scrat
     made: list[Extracted] = []
     exhibits: list[tuple[str, np.ndarray]] = []
     with closing(in_processes(extract, piles, processes)) as results:
-        for _ in track(range(len(piles)), "photographs"):
+        for _ in track_piles(len(photographs), PILE, "photographs"):
             one = next(results)
             exhibits += one.exhibits
             # Pictures are held only as far as they are shown.

@@ -44,6 +44,10 @@ THE_SAME = (
     "The predictor 'one eye' is the same model without the patient's other eye, with cuts and "
     "operating points of its own."
 )
+UNFUSED = (
+    "In {number} of {folds} folds no prediction knows of the other eye: too few patients outside "
+    "the fitted rows had both to learn it from, or no test photograph has its other eye."
+)
 # Fewer rows than this say nothing of a group.
 LEAST_ROWS = 20
 # Photographs of a lower quality are a group of their own.
@@ -76,7 +80,8 @@ def findings(
     data = on or prepared
     columns = predicted_columns(table)
     predictions = {"model": table[columns].to_numpy(float)}
-    if f"grade_predicted{ALONE}" in table:
+    fused = fused_folds(table, columns)
+    if any(fused):
         predictions[ONE_EYE] = table[[f"{name}{ALONE}" for name in columns]].to_numpy(float)
     predictions |= baseline_predictions(table, prepared, split, on=on)
     sampling = sampling_of(table)
@@ -113,11 +118,25 @@ def findings(
     return Findings(
         metrics + [metric for of in parts.values() for metric in of],
         [other for other in against if other.against != ONE_EYE], "",
-        _notes(table, split) + ([THE_SAME] if alone else []), drawn,
+        _notes(table, split) + ([THE_SAME] if alone else []) + _unfused(fused), drawn,
         comparisons={"Both eyes against one": alone} if alone else {},
         tables={title: of for title, of in parts.items() if of},
         measure="quadratic weighted kappa" if len(columns) > len(DECIDED) + 1 else "kappa",
     )  # fmt: skip
+
+
+def fused_folds(table: pd.DataFrame, columns: Sequence[str]) -> list[bool]:
+    """Say of each fold with the columns of fusion whether the other eye has a say in it."""
+    if f"grade_predicted{ALONE}" not in table:
+        return []
+    both, one = (table[[f"{name}{end}" for name in columns]].to_numpy() for end in ("", ALONE))
+    differ = (both != one).any(axis=1)
+    return [bool(differ[rows].any()) for rows in table.groupby("partition").indices.values()]
+
+
+def _unfused(fused: list[bool]) -> list[str]:
+    number = fused.count(False)
+    return [UNFUSED.format(number=number, folds=len(fused))] if number else []
 
 
 def _subgroups(table: pd.DataFrame, side: int) -> dict[str, np.ndarray]:

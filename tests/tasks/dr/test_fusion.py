@@ -6,11 +6,13 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eyecli.metrics.agreement import confusion, quadratic_weighted_kappa
+from eyecli.tasks.dr import reporting
 from eyecli.tasks.dr.fusion import LEAST_PATIENTS, fit_fusion, fuse, graded, odds, other_eye
 from eyecli.tasks.dr.grading import at_least, columns, settle
 
@@ -148,6 +150,20 @@ def test_few_patients_with_both_eyes_teach_nothing(caplog: pytest.LogCaptureFixt
     facts = {"target": "grade", **settle(logits, grades, "grade")}
     assert fit_fusion(logits, grades, owner, sides, facts) is None
     assert f"{LEAST_PATIENTS - 1} patients outside the fitted rows" in caplog.text
+    assert "all but the test part with --trainable head" in caplog.text
+
+
+def test_folds_that_learnt_no_fusion_are_not_reported_to_fuse() -> None:
+    facts = settled(PATIENTS, LIKE_LIFE)
+    logits, _, owner, sides = drawn(40, 1, LIKE_LIFE)
+    fused, unlearnt = (
+        pd.DataFrame(graded(logits, {**facts, **more}, owner, sides)).assign(partition=number)
+        for number, more in enumerate(({}, {"fusion": None}))
+    )
+    names = reporting.predicted_columns(fused)
+    assert reporting.fused_folds(pd.concat([fused, unlearnt]), names) == [True, False]
+    assert reporting.fused_folds(unlearnt, names) == [False]
+    assert reporting.fused_folds(fused[names], names) == []
 
 
 def test_binary_targets_are_fused_too() -> None:
