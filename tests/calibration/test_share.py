@@ -128,7 +128,7 @@ def network() -> Network:
         return columns, {"embedding": noise}
 
     tools = SimpleNamespace(
-        names=lambda _: ["face"], scale=lambda arrays: arrays, tabulate=tabulate
+        names=lambda _: ["face"], scale=lambda arrays, _: arrays, tabulate=tabulate
     )
     return Network(tools, {}, run, "ab" * 32)
 

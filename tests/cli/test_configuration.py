@@ -199,7 +199,7 @@ def test_an_old_manifest_says_what_is_gone(copy: Chain, eyecli: Call) -> None:
     done = eyecli("train", "gaze", "--dry-run", "--workspace", copy.root, "--config", path)
     assert done.code == 0
     assert f"{path}: params.dropout: `eyecli train gaze` has no such setting" in done.err
-    for stage, message in (("predict", "no command takes the settings of `predict`"),
+    for stage, message in (("deform", "no command takes the settings of `deform`"),
                            ("train", "Object missing required field")):  # fmt: skip
         changed = manifest | {"stage": stage}
         if stage == "train":

@@ -349,7 +349,7 @@ def test_a_model_that_was_changed_is_refused(
         path.write_bytes(before.replace(b"1", b"2", 1))
         # Neither size nor time tells.
         os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
-        assert command(made, made.photographs) == 3
+        assert command(made, made.photographs, "--model", made.model.ref) == 3
     finally:
         path.write_bytes(before)
         path.chmod(mode)
