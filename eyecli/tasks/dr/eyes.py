@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
 from eyecli.data.classes import LATERALITY
 from eyecli.data.inputs import Given
-from eyecli.tasks.dr.fusion import fuse, odds, other_eye
-from eyecli.tasks.dr.grading import above_of
+from eyecli.tasks.dr.fusion import paired
 
 log = logging.getLogger(__name__)
 
@@ -46,11 +44,6 @@ def pairs(files: Sequence[Given]) -> tuple[np.ndarray, np.ndarray]:
     return np.where(patients == "", "", turn.astype(str)), sides
 
 
-def paired(patients: np.ndarray, sides: np.ndarray) -> np.ndarray:
-    """Return (n,) bool: is there a photograph of the other eye?"""
-    return ~np.isnan(other_eye(np.zeros((len(patients), 1)), patients, sides)[:, 0])
-
-
 def tell_unpaired(files: Sequence[Given], what: str) -> None:
     """Say of how many photographs a model that fuses both eyes will see one only."""
     alone = int((~paired(*pairs(files))).sum())
@@ -60,18 +53,3 @@ def tell_unpaired(files: Sequence[Given], what: str) -> None:
             "and laterality in a table, or files 10_left and 10_right, those of a patient in a row",
             alone, len(files), what,
         )  # fmt: skip
-
-
-def fused_facts(fold: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the facts that a fold decides by: where it fuses both eyes, those settled with it."""
-    fusion = fold.get("fusion")
-    return {"target": fold["target"], **fusion} if fusion else dict(fold)
-
-
-def above_of_both(
-    logits: np.ndarray, fold: Mapping[str, Any], patients: np.ndarray, sides: np.ndarray
-) -> np.ndarray:
-    """Return (n, b) probabilities as `grading.above_of`, of photographs with their other eyes."""
-    if not fold.get("fusion"):
-        return above_of(logits, fold)
-    return above_of(fuse(odds(logits, fold), patients, sides, fold["fusion"]), fused_facts(fold))

@@ -11,7 +11,7 @@ import numpy as np
 from eyecli.data.split import Split, group_ids
 from eyecli.errors import UsageError
 from eyecli.evaluation.logistic import fit_logistic
-from eyecli.tasks.dr.grading import above_of, at_least, columns, settle
+from eyecli.tasks.dr.grading import above_of, at_least, columns, decide, settle
 
 if TYPE_CHECKING:
     from eyecli.data.prepared import Prepared
@@ -70,6 +70,11 @@ def other_eye(values: np.ndarray, patients: Texts, sides: Texts) -> np.ndarray:
     return np.where(known[:, None] & (rest > 0), total / np.maximum(rest, 1), np.nan)
 
 
+def paired(patients: Texts, sides: Texts) -> np.ndarray:
+    """Return (n,) bool: is there a photograph of the other eye?"""
+    return ~np.isnan(other_eye(np.zeros((len(patients), 1)), patients, sides)[:, 0])
+
+
 def require_pairs(prepared: Prepared, split: Split) -> None:
     """Refuse data that do not tell which photographs are of the two eyes of one patient.
 
@@ -96,8 +101,7 @@ def require_pairs(prepared: Prepared, split: Split) -> None:
 
 def _patients(patients: Texts, sides: Texts) -> int:
     """Count those with both eyes."""
-    paired = ~np.isnan(other_eye(np.zeros((len(patients), 1)), patients, sides)[:, 0])
-    return len(set(np.asarray(patients, str)[paired]))
+    return len(set(np.asarray(patients, str)[paired(patients, sides)]))
 
 
 def fit_fusion(
@@ -146,20 +150,20 @@ def fit_fusion(
         return None
     own = odds(logits, facts)
     other = other_eye(own, patients, sides)
-    paired = ~np.isnan(other[:, 0])
+    both = paired(patients, sides)
     yes = at_least(grades, facts["target"])
     weights = np.tile([[1.0], [0.0], [0.0]], own.shape[1])
     held_out = own.copy()
     for b in range(own.shape[1]):
-        eyes = np.column_stack([own[paired, b], other[paired, b]])
-        fitted = fit_logistic(eyes, yes[paired, b : b + 1], patients[paired])
+        eyes = np.column_stack([own[both, b], other[both, b]])
+        fitted = fit_logistic(eyes, yes[both, b : b + 1], patients[both])
         seen = eyes @ fitted.weight[:, 0] + fitted.bias[0]
         # Of thousands some only are left out: three coefficients know none of so many by heart.
         left_out = np.where(np.isnan(fitted.held_out[:, 0]), seen, fitted.held_out[:, 0])
-        better = _loss(left_out, yes[paired, b]) < _loss(eyes[:, 0], yes[paired, b])
+        better = _loss(left_out, yes[both, b]) < _loss(eyes[:, 0], yes[both, b])
         if better and (fitted.weight >= 0).all():
             weights[:, b] = [*fitted.weight[:, 0], fitted.bias[0]]
-            held_out[paired, b] = left_out
+            held_out[both, b] = left_out
     return {
         "own": weights[0].tolist(), "other": weights[1].tolist(), "bias": weights[2].tolist(),
         **settle(held_out, grades, facts["target"]),
@@ -192,6 +196,21 @@ def fuse(own: np.ndarray, patients: Texts, sides: Texts, fusion: Mapping[str, An
     return np.where(np.isnan(other), own, both)
 
 
+def fused_facts(fold: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the facts that a fold decides by: where it fuses both eyes, those settled with it."""
+    fusion = fold.get("fusion")
+    return {"target": fold["target"], **fusion} if fusion else dict(fold)
+
+
+def above_of_both(
+    logits: np.ndarray, fold: Mapping[str, Any], patients: Texts, sides: Texts
+) -> np.ndarray:
+    """Return (n, b) probabilities as `grading.above_of`, of photographs with their other eyes."""
+    if not fold.get("fusion"):
+        return above_of(logits, fold)
+    return above_of(fuse(odds(logits, fold), patients, sides, fold["fusion"]), fused_facts(fold))
+
+
 def graded(
     logits: np.ndarray, facts: Mapping[str, Any], patients: Texts, sides: Texts
 ) -> dict[str, np.ndarray]:
@@ -216,8 +235,5 @@ def graded(
     if "fusion" not in facts:
         return alone
     # A fold that could not learn it has the same columns as the others of its model.
-    fused, fusion = alone, facts["fusion"]
-    if fusion:
-        both = fuse(odds(logits, facts), patients, sides, fusion)
-        fused = columns(both, {"target": facts["target"], **fusion})
+    fused = decide(above_of_both(logits, facts, patients, sides), fused_facts(facts))
     return fused | {f"{name}{ALONE}": values for name, values in alone.items()}

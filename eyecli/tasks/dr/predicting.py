@@ -16,8 +16,9 @@ from eyecli.data.inputs import Given
 from eyecli.imaging.fundus import read_fundus
 from eyecli.imaging.quality import Quality, quality
 from eyecli.tasks.dr.extraction import NO_FUNDUS, POOR, enhance
-from eyecli.tasks.dr.eyes import above_of_both, fused_facts, paired, pairs, patient, tell_unpaired
+from eyecli.tasks.dr.eyes import pairs, patient, tell_unpaired
 from eyecli.tasks.dr.fields import SIDE, SUBJECT
+from eyecli.tasks.dr.fusion import above_of_both, fused_facts, paired
 from eyecli.tasks.dr.grading import (
     GRADES,
     PERCENTILES,

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from eyecli.data.inputs import Given
-from eyecli.tasks.dr.eyes import fused_facts, paired, pairs, tell_unpaired, whose
-from eyecli.tasks.dr.fusion import fuse, odds
+from eyecli.tasks.dr.eyes import pairs, tell_unpaired, whose
+from eyecli.tasks.dr.fusion import fuse, fused_facts, odds, paired
 from eyecli.tasks.dr.grading import above_of, agreed, columns, settle
 from eyecli.tasks.dr.predicting import _answers
 
